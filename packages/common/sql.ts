@@ -1,0 +1,156 @@
+import pg from "pg";
+
+/** A statement whose values never touch its text. */
+export type Sql = { readonly text: string; readonly values: readonly unknown[] };
+
+/** A pool or a client inside a transaction. */
+export type Queryable = { query(text: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }> };
+
+export type Row = Record<string, unknown>;
+
+function isSql(value: unknown): value is Sql & { parts: readonly string[] } {
+  return typeof value === "object" && value !== null && sqlMark in value;
+}
+const sqlMark = Symbol("sql");
+
+/**
+ * Tagged template for SQL: each `${value}` becomes a numbered parameter, each nested `sql` fragment is spliced in.
+ * `undefined` is refused: it would be sent as null without anyone having said so.
+ */
+export function sql(strings: TemplateStringsArray, ...holes: unknown[]): Sql {
+  const parts: string[] = [strings[0] ?? ""];
+  const values: unknown[] = [];
+  holes.forEach((hole, at) => {
+    const after = strings[at + 1] ?? "";
+    if (isSql(hole)) {
+      const [first = "", ...rest] = hole.parts;
+      parts[parts.length - 1] += first;
+      for (const [index, part] of rest.entries()) push(hole.values[index], part);
+      parts[parts.length - 1] += after;
+    } else push(hole, after);
+  });
+  return build(parts, values);
+
+  function push(value: unknown, after: string): void {
+    if (value === undefined) throw new TypeError(`sql value ${values.length + 1} is undefined`);
+    values.push(value);
+    parts.push(after);
+  }
+}
+
+/** Text that is part of the program, such as a column's name from a fixed table. Never a caller's input. */
+export function rawSql(text: string): Sql {
+  return build([text], []);
+}
+
+/** Fragments with a separator between them; empty list, empty text. */
+export function joinSql(fragments: readonly Sql[], separator: string): Sql {
+  return fragments.reduce((all, next, at) => (at === 0 ? next : sql`${all}${rawSql(separator)}${next}`), rawSql(""));
+}
+
+function build(parts: readonly string[], values: readonly unknown[]): Sql {
+  let text: string | undefined;
+  return {
+    values,
+    get text() {
+      text ??= parts.reduce((all, part, at) => (at === 0 ? part : `${all}$${at}${part}`), "");
+      return text;
+    },
+    [sqlMark]: true,
+    parts,
+  } as Sql;
+}
+
+/** All rows of a statement, each through its one mapping. */
+export async function many<T>(db: Queryable, toRow: (row: Row) => T, statement: Sql): Promise<T[]> {
+  const { rows } = await db.query(statement.text, statement.values as unknown[]);
+  return (rows as Row[]).map(toRow);
+}
+
+/** The only row, or null when there is none. */
+export async function maybeOne<T>(db: Queryable, toRow: (row: Row) => T, statement: Sql): Promise<T | null> {
+  const rows = await many(db, toRow, statement);
+  if (rows.length > 1) throw new Error(`expected at most one row, got ${rows.length}`);
+  return rows[0] ?? null;
+}
+
+/** The only row; none is a bug. */
+export async function one<T>(db: Queryable, toRow: (row: Row) => T, statement: Sql): Promise<T> {
+  const row = await maybeOne(db, toRow, statement);
+  if (row === null) throw new Error("expected one row, got none");
+  return row;
+}
+
+/** Runs a statement for its effect; the number of rows it touched. */
+export async function exec(db: Queryable, statement: Sql): Promise<number> {
+  const { rowCount } = await db.query(statement.text, statement.values as unknown[]);
+  return rowCount ?? 0;
+}
+
+export type Pool = pg.Pool;
+
+export type PoolOptions = {
+  url: string;
+  /** Shown in pg_stat_activity, so that an operator sees who holds what. */
+  name: string;
+  max?: number;
+  statementTimeoutMs?: number;
+  onError: (error: Error) => void;
+};
+
+/**
+ * A pool with every bound set: connecting 3 s, statements 5 s, locks 2 s, idle transactions 5 s.
+ * Its errors and its clients' errors go to `onError`: an unheard one would end the process.
+ */
+export function buildPool(options: PoolOptions): Pool {
+  const pool = new pg.Pool({
+    connectionString: options.url,
+    application_name: options.name,
+    max: options.max ?? 10,
+    connectionTimeoutMillis: 3_000,
+    idleTimeoutMillis: 30_000,
+    statement_timeout: options.statementTimeoutMs ?? 5_000,
+    lock_timeout: 2_000,
+    idle_in_transaction_session_timeout: 5_000,
+    // The server's bound ends a statement; this one ends the wait when the server never answers.
+    query_timeout: (options.statementTimeoutMs ?? 5_000) + 2_000,
+    keepAlive: true,
+  });
+  pool.on("error", options.onError);
+  pool.on("connect", (client) => client.on("error", options.onError));
+  return pool;
+}
+
+/** Runs `work` in one transaction at READ COMMITTED; any throw rolls back and is passed on. */
+export async function transaction<T>(pool: Pool, work: (db: Queryable) => Promise<T>): Promise<T> {
+  const client = await pool.connect();
+  let broken: Error | undefined;
+  try {
+    await client.query("begin isolation level read committed");
+    const value = await work(client);
+    await client.query("commit");
+    return value;
+  } catch (error) {
+    await client.query("rollback").catch((cause: Error) => {
+      broken = cause;
+    });
+    throw error;
+  } finally {
+    client.release(broken);
+  }
+}
+
+/** The SQLSTATE of a database error; null for anything else. */
+export function sqlState(error: unknown): string | null {
+  return error instanceof pg.DatabaseError && typeof error.code === "string" ? error.code : null;
+}
+
+/** True when the database could not be asked or gave up: the same call may pass later, nothing is wrong with the request. */
+export function isDatabaseUnavailable(error: unknown): boolean {
+  const state = sqlState(error);
+  if (state !== null) return /^(?:08|57P0|53|57014|55P03|25P03)/.test(state);
+  const code = (error as { code?: unknown } | null)?.code;
+  if (typeof code === "string" && /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(code)) return true;
+  const message = error instanceof Error ? error.message : "";
+  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|connection error/i.test(message);
+}
