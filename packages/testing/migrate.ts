@@ -1,0 +1,120 @@
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { type MigrationBuilder, runner } from "node-pg-migrate";
+import pg from "pg";
+import { messageOf } from "./setup-error.ts";
+
+/*
+ * Brings a database to the newest schema. Any number of starts may call it at the same time.
+ *
+ * One session advisory lock admits one runner; the others do not wait inside the database but ask again. A session that
+ * waits in `pg_advisory_lock` holds a snapshot, `create index concurrently` waits for all older snapshots, and the two
+ * would wait for each other for ever. The lock is the session's, so it is gone when a runner dies at any point.
+ *
+ * Every file is one transaction with its own note in `schema_migrations`, so a crash between two files leaves a schema
+ * that the next run continues from. Files that begin with `-- no-transaction` hold one statement that may run twice:
+ * a crash between the statement and its note repeats it.
+ */
+
+export const migrationsDir = join(import.meta.dirname, "..", "..", "migrations");
+
+export type MigrateOptions = {
+  url: string;
+  dir?: string;
+  /** How long to wait for another runner and for busy tables. */
+  timeoutMs?: number;
+  onProgress?: (line: string) => void;
+};
+
+/** Tells which migration failed and what the database said; the cause is the driver's error. */
+export class MigrationError extends Error {
+  override name = "MigrationError";
+}
+
+const migrationFile = String.raw`\d{4}_[a-z0-9_]+\.sql`;
+const noTransaction = /^--\s*no-transaction\b/;
+
+/** Applies what is missing; the names of what was applied, none if the schema was new already. */
+export async function migrate(options: MigrateOptions): Promise<string[]> {
+  const giveUpAt = performance.now() + (options.timeoutMs ?? 60_000);
+  for (;;) {
+    const outcome = await tryMigrate(options);
+    if (outcome.kind === "done") return outcome.applied;
+    if (performance.now() >= giveUpAt) throw new MigrationError(outcome.message, { cause: outcome.cause });
+    // Spread, so that several starts do not keep meeting.
+    await delay(50 + Math.random() * 150);
+  }
+}
+
+type Outcome = { kind: "done"; applied: string[] } | { kind: "busy"; message: string; cause: unknown };
+
+async function tryMigrate({ url, dir = migrationsDir, onProgress }: MigrateOptions): Promise<Outcome> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: "signalbox-migrate",
+    connectionTimeoutMillis: 5_000,
+    lock_timeout: 2_000,
+  });
+  // A session that the server ends is also an error of the query in flight; unheard here, it would end the process.
+  client.on("error", () => undefined);
+  let current: string | null = null;
+  const note = (line: string) => {
+    current = /^### MIGRATION (\S+)/.exec(line)?.[1] ?? current;
+    if (line.startsWith("### MIGRATION")) onProgress?.(`migrating ${current}`);
+  };
+  try {
+    await client.connect();
+    return { kind: "done", applied: await applyAll(client, dir, note) };
+  } catch (error) {
+    const message = describe(error, current);
+    if (isBusy(error)) return { kind: "busy", message, cause: error };
+    throw current === null ? error : new MigrationError(message, { cause: error });
+  } finally {
+    await client.end();
+  }
+}
+
+async function applyAll(client: pg.Client, dir: string, note: (line: string) => void): Promise<string[]> {
+  const quiet = () => undefined;
+  const applied = await runner({
+    dbClient: client,
+    dir,
+    // Everything that is not a migration: the README, the generated schema.sql.
+    ignorePattern: `(?!${migrationFile}$).*`,
+    direction: "up",
+    migrationsTable: "schema_migrations",
+    singleTransaction: false,
+    advisoryLockMode: "fail",
+    migrationLoaderStrategies: [{ extensions: [".sql"], loader: loadSql }],
+    logger: { debug: quiet, info: note, warn: quiet, error: quiet },
+  });
+  return applied.map(({ name }) => name);
+}
+
+async function loadSql(paths: string[]) {
+  return Promise.all(
+    paths.map(async (path) => {
+      const text = await readFile(path, "utf8");
+      const up = (builder: MigrationBuilder) => {
+        if (noTransaction.test(text)) builder.noTransaction();
+        builder.sql(text);
+      };
+      return { id: path, filePaths: [path], actions: { up, down: false as const } };
+    }),
+  );
+}
+
+/** Another runner holds the lock, or a table that must change is in use: the same run may pass a moment later. */
+function isBusy(error: unknown): boolean {
+  const lockNotAvailable = "55P03";
+  return (
+    messageOf(error).startsWith("Another migration is already running") ||
+    (error instanceof pg.DatabaseError && error.code === lockNotAvailable)
+  );
+}
+
+function describe(error: unknown, current: string | null): string {
+  if (current === null) return `the schema cannot be brought up to date: ${messageOf(error)}`;
+  return `migration ${current} failed: ${messageOf(error)}`;
+}
