@@ -1,0 +1,51 @@
+import type { IncomingMessage } from "node:http";
+import { authorize, type Credentials, type Principal } from "./auth.ts";
+import { isAllowedOrigin } from "./cors.ts";
+import { ApiError } from "./errors.ts";
+import type { AuthRule } from "./route.ts";
+
+export type AdmitRules = {
+  rule: AuthRule;
+  credentials: Credentials;
+  allowedOrigins: readonly string[];
+  /** `?auth=`, on routes that take it */
+  queryAuth: string | null;
+};
+
+/**
+ * Who is calling, if the rule lets them in; null on routes that ask nobody.
+ *
+ * @throws ApiError 401 without a valid credential, 403 with one that does not open this route
+ */
+export function admit(request: IncomingMessage, rules: AdmitRules): Principal | null {
+  if (rules.rule === "public" || rules.rule === "signed") return null;
+  const principal = authorize(request.headers, rules.credentials, rules.queryAuth);
+  if (principal === null) throw unauthorized(rules.rule);
+  if (rules.rule === "internal" && principal.kind !== "internal") {
+    throw new ApiError("forbidden", "This call is for services: send X-INTERNAL-KEY. A user name does not open it.");
+  }
+  if (principal.kind === "person") refuseForgery(request, rules.allowedOrigins);
+  return principal;
+}
+
+function unauthorized(rule: AuthRule): ApiError {
+  const how =
+    rule === "internal"
+      ? "Send the header X-INTERNAL-KEY."
+      : "Log in with HTTP Basic (BASIC_AUTH_USER, BASIC_AUTH_PASS) or send X-INTERNAL-KEY.";
+  return new ApiError("unauthorized", how, {
+    headers: { "www-authenticate": 'Basic realm="signalbox"' },
+  });
+}
+
+/**
+ * A foreign page may make the browser send a POST without a body, with the password it has stored, and no preflight
+ * asks first. (With a body it must say `application/json`, and then the browser asks.) Browsers always send `Origin`
+ * with it, scripts never do.
+ */
+function refuseForgery(request: IncomingMessage, allowedOrigins: readonly string[]): void {
+  const { method, headers } = request;
+  if (method === "GET" || method === "HEAD" || headers.origin === undefined) return;
+  if (headers["content-type"] !== undefined || isAllowedOrigin(headers.origin, allowedOrigins)) return;
+  throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
+}

@@ -1,0 +1,65 @@
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { IncomingHttpHeaders } from "node:http";
+
+export type Credentials = {
+  user: string;
+  pass: string;
+  /** the current key and, while rotating, the previous one */
+  internalKeys: string[];
+};
+
+export type Principal = { kind: "person"; name: string } | { kind: "internal" };
+
+/**
+ * Who sent this? Null when no valid credential came with it. A valid internal key wins over Basic, because it opens
+ * whatever Basic opens.
+ *
+ * @param queryAuth `?auth=`, base64 of user:pass; only for streams, because a browser's socket cannot send headers
+ */
+export function authorize(
+  headers: IncomingHttpHeaders,
+  credentials: Credentials,
+  queryAuth?: string | null,
+): Principal | null {
+  const key = headers["x-internal-key"];
+  if (typeof key === "string" && isInternalKey(key, credentials.internalKeys)) return { kind: "internal" };
+  const pair = parseBasic(headers.authorization) ?? (queryAuth ? decodePair(queryAuth) : null);
+  if (!pair) return null;
+  // Both halves are always compared, so that the time tells nothing about which one was wrong.
+  const isUser = isSame(pair.user, credentials.user);
+  const isPass = isSame(pair.pass, credentials.pass);
+  return isUser && isPass ? { kind: "person", name: credentials.user } : null;
+}
+
+/** How a principal is written into the audit. */
+export function actorOf(principal: Principal): string {
+  return principal.kind === "person" ? `person:${principal.name}` : "service:internal";
+}
+
+/** Equal, in time that depends on neither content nor length: both are hashed first. */
+export function isSame(a: string, b: string): boolean {
+  return timingSafeEqual(digest(a), digest(b));
+}
+
+function isInternalKey(key: string, keys: string[]): boolean {
+  let found = false;
+  for (const candidate of keys) found = isSame(key, candidate) || found;
+  return found;
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text, "utf8").digest();
+}
+
+function parseBasic(header: string | undefined): { user: string; pass: string } | null {
+  if (header === undefined || header.length > 4_096) return null;
+  const match = /^basic +([A-Za-z0-9+/_=-]+) *$/i.exec(header);
+  return match?.[1] === undefined ? null : decodePair(match[1]);
+}
+
+/** RFC 7617: the user ends at the first colon, the password may hold more of them. */
+function decodePair(base64: string): { user: string; pass: string } | null {
+  const text = Buffer.from(base64, "base64").toString("utf8");
+  const colon = text.indexOf(":");
+  return colon === -1 ? null : { user: text.slice(0, colon), pass: text.slice(colon + 1) };
+}

@@ -1,0 +1,316 @@
+import { createServer, type IncomingMessage, type Server } from "node:http";
+import type { AddressInfo, Socket } from "node:net";
+import type { Duplex } from "node:stream";
+import express from "express";
+import type { Logger } from "pino";
+import type { Credentials } from "./auth.ts";
+import { ClientGoneError } from "./body.ts";
+import { answerClientError, answering } from "./client-error.ts";
+import type { ConfigReport } from "./contracts/service.ts";
+import { baseHeaders, preflightHeaders } from "./cors.ts";
+import { type Call, type CompiledRoute, compileRoute, dispatch, methodNotAllowed, type Service } from "./dispatch.ts";
+import { trackInFlight } from "./drain.ts";
+import { ApiError, invalidRequest, toApiError } from "./errors.ts";
+import type { Metrics } from "./metrics.ts";
+import { buildOpenapi } from "./openapi.ts";
+import { decodeUrlText } from "./query.ts";
+import { sendError, sendJson } from "./reply.ts";
+import type { Route } from "./route.ts";
+import { buildStandardRoutes, type ReadyCheck } from "./standard-routes.ts";
+import { fromHeaderText, newSpanId, newTrace, parseTraceparent, type Trace, withTrace } from "./trace.ts";
+
+export type HttpOptions = {
+  service: string;
+  version: string;
+  routes: readonly Route[];
+  credentials: Credentials;
+  allowedOrigins: readonly string[];
+  log: Logger;
+  report: () => ConfigReport;
+  metrics: Metrics;
+  /** hard dependencies, for `/ready`; must not throw for one that is merely down */
+  checks?: () => Promise<ReadyCheck[]>;
+  /** false makes `/health` say `degraded` */
+  isHealthy?: () => boolean;
+  /** requests under way at once in the whole service, 503 beyond; health and heartbeats are not counted */
+  maxInFlight?: number;
+};
+
+const defaultMaxInFlight = 1_000;
+const maxHeaders = 200;
+const maxCorrelationId = 200;
+
+/** By app: aborted as soon as its server begins to close, so that streams end and `/ready` says no. */
+const closings = new WeakMap<express.Express, AbortController>();
+
+/** The HTTP side of a service: its own routes and the standard ones behind one set of rules. */
+export function buildHttp(options: HttpOptions): { app: express.Express; routes: Route[] } {
+  const closing = new AbortController();
+  const service: Service = {
+    credentials: options.credentials,
+    allowedOrigins: options.allowedOrigins,
+    log: options.log,
+    inFlight: trackInFlight(),
+    maxInFlight: options.maxInFlight ?? defaultMaxInFlight,
+    closing: closing.signal,
+  };
+  const routes = withStandardRoutes(options, closing.signal);
+  const app = express();
+  app.disable("x-powered-by");
+  app.disable("query parser");
+  app.enable("case sensitive routing");
+  closings.set(app, closing);
+  app.use((request, response, next) => {
+    const call = openCall(service, request, response);
+    response.locals.call = call;
+    withTrace(call.trace, () => next(refuseHead(request, call.trace)));
+  });
+  for (const [path, byMethod] of byPath(routes)) {
+    const answer = buildAnswer({ service, metrics: options.metrics, path, byMethod });
+    app.route(path).all((request, response) => answer(request, callOf(response)));
+  }
+  const refuse = buildAnswer({ service, metrics: options.metrics, path: "(none)", byMethod: null });
+  app.use((request, response) => refuse(request, callOf(response)));
+  // Express knows an error handler by its four parameters. Only its own refusals arrive here.
+  app.use((error: unknown, request: express.Request, response: express.Response, _next: express.NextFunction) =>
+    refuse(request, callOf(response), fromExpress(error)),
+  );
+  return { app, routes };
+}
+
+function withStandardRoutes(options: HttpOptions, closing: AbortSignal): Route[] {
+  const routes = [...options.routes];
+  let document: unknown = null;
+  const standard = buildStandardRoutes({
+    service: options.service,
+    version: options.version,
+    report: options.report,
+    metrics: options.metrics,
+    checks: options.checks,
+    isHealthy: options.isHealthy,
+    isClosing: () => closing.aborted,
+    openapi: () => {
+      document ??= buildOpenapi(options, routes);
+      return document;
+    },
+  });
+  routes.push(...standard);
+  return routes;
+}
+
+/** Literal segments before parameters, so that `/webhooks/deliveries` is not taken for a `:source`. */
+function byPath(routes: readonly Route[]): [string, Map<string, CompiledRoute>][] {
+  const paths = new Map<string, Map<string, CompiledRoute>>();
+  for (const route of routes) {
+    const compiled = compileRoute(route);
+    for (const path of [route.path, ...(route.aliases ?? [])]) {
+      const byMethod = paths.get(path) ?? new Map<string, CompiledRoute>();
+      if (byMethod.has(route.method)) throw new Error(`two routes are defined for ${route.method} ${path}`);
+      paths.set(path, byMethod.set(route.method, compiled));
+    }
+  }
+  return [...paths].sort(([a], [b]) => (toSortKey(a) < toSortKey(b) ? -1 : 1));
+}
+
+function toSortKey(path: string): string {
+  return path.replaceAll("/:", "/\uffff");
+}
+
+function callOf(response: express.Response): Call {
+  return response.locals.call;
+}
+
+function openCall(service: Service, request: IncomingMessage, response: express.Response): Call {
+  answering.set(request.socket, response);
+  const trace = openTrace(request);
+  const headers = baseHeaders(request, service.allowedOrigins);
+  headers["x-request-id"] = `${trace.traceId}-${trace.spanId}`;
+  if (service.closing.aborted) headers.connection = "close";
+  const exchange = { response, headers, isHead: request.method === "HEAD", traceId: trace.traceId };
+  return { request, exchange, trace, startedAt: performance.now() };
+}
+
+/** Continues the caller's trace, or begins one. */
+function openTrace(request: IncomingMessage): Trace {
+  const parent = request.headers.traceparent;
+  const known = typeof parent === "string" ? parseTraceparent(parent) : null;
+  const trace = known ? { traceId: known.traceId, spanId: newSpanId(), correlationId: null } : newTrace();
+  const correlation = request.headers["x-correlation-id"];
+  return typeof correlation === "string" && correlation !== ""
+    ? { ...trace, correlationId: fromHeaderText(correlation) }
+    : trace;
+}
+
+/** What the headers alone are refused for. */
+function refuseHead(request: IncomingMessage, trace: Trace): ApiError | undefined {
+  if (request.rawHeaders.length > maxHeaders * 2) {
+    return new ApiError("headers_too_large", `A request may have at most ${maxHeaders} headers.`);
+  }
+  if ((trace.correlationId?.length ?? 0) > maxCorrelationId) {
+    return invalidRequest("", `has an X-Correlation-Id of more than ${maxCorrelationId} characters`);
+  }
+  // RFC 9112, 3.2. Node would refuse it by itself, but with an empty answer.
+  if (request.headers.host === undefined && request.httpVersion === "1.1")
+    return invalidRequest("", "has no Host header");
+  return undefined;
+}
+
+function fromExpress(error: unknown): unknown {
+  return error instanceof URIError ? invalidRequest("", "has a path with bad %-encoding (it must be UTF-8)") : error;
+}
+
+type AnswerOptions = {
+  service: Service;
+  metrics: Metrics;
+  path: string;
+  /** null when no route has the path */
+  byMethod: Map<string, CompiledRoute> | null;
+};
+
+/** Answers every request of one path, whatever happens on the way, and records it once. */
+function buildAnswer({ service, metrics, path, byMethod }: AnswerOptions) {
+  const methods = byMethod ? allowed([...byMethod.keys()]) : null;
+  async function answer(request: express.Request, call: Call): Promise<number> {
+    if (request.method === "OPTIONS") return sendPreflight(call, methods);
+    const route = routeOf(byMethod, request.method);
+    if (route) return await dispatch(service, route, call, request.params);
+    throw methods === null ? noSuchPath(request) : methodNotAllowed(methods);
+  }
+  return async (request: express.Request, call: Call, refusal?: unknown): Promise<void> => {
+    const answered = refusal ? Promise.reject(refusal) : answer(request, call);
+    const status = await answered.catch((error: unknown) => answerError(service, call, error));
+    const seconds = (performance.now() - call.startedAt) / 1000;
+    const { method } = request;
+    metrics.observeRequest({ method, route: path, status }, seconds);
+    const level = levelOf(method, status, routeOf(byMethod, method)?.quiet === true);
+    if (!service.log.isLevelEnabled(level)) return;
+    const data = { method, route: path, status, durationMs: Math.round(seconds * 10_000) / 10 };
+    service.log[level](data, `${method} ${path} ${status}`);
+  };
+}
+
+function routeOf(byMethod: Map<string, CompiledRoute> | null, method: string): CompiledRoute | undefined {
+  return byMethod?.get(method === "HEAD" ? "GET" : method);
+}
+
+/** Reading is routine; what changes something is worth a line. The path itself is never logged: it may hold secrets. */
+function levelOf(method: string, status: number, isQuiet: boolean): "debug" | "info" | "warn" {
+  if (status >= 500) return "warn";
+  return isQuiet || method === "GET" || method === "HEAD" || method === "OPTIONS" ? "debug" : "info";
+}
+
+function allowed(methods: string[]): string {
+  const all = methods.includes("GET") ? [...methods, "HEAD"] : methods;
+  return [...all, "OPTIONS"].sort().join(", ");
+}
+
+function sendPreflight(call: Call, allow: string | null): number {
+  sendJson(call.exchange, { status: 204, headers: preflightHeaders(allow) });
+  return 204;
+}
+
+function noSuchPath(request: express.Request): ApiError {
+  decodeUrlText(request.path);
+  return new ApiError("not_found", "There is nothing at this path; GET /openapi.json lists what there is.");
+}
+
+/** nginx's number for "the client closed the connection"; it is only ever logged and counted. */
+const clientClosed = 499;
+
+function answerError(service: Service, call: Call, error: unknown): number {
+  const { response } = call.exchange;
+  if (error instanceof ClientGoneError || (response.destroyed && !response.writableEnded)) {
+    response.destroy();
+    return clientClosed;
+  }
+  const answer = toApiError(error);
+  if (answer.cause !== undefined) {
+    const level = answer.code === "internal" ? "error" : "warn";
+    service.log[level]({ err: answer.cause, code: answer.code }, "a request failed");
+  }
+  // Half an answer cannot be taken back; cutting the connection is the only way to say that it is not whole.
+  if (response.headersSent) response.destroy();
+  else sendError(call.exchange, answer);
+  return answer.status;
+}
+
+export type Listening = {
+  server: Server;
+  port: number;
+  /** Takes no more connections, waits for answers under way, then cuts what is left. */
+  close(graceMs?: number): Promise<void>;
+};
+
+export type ListenOptions = {
+  /** 0: the system picks one */
+  port: number;
+  host: string;
+  onUpgrade?: (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+  /** for tests of the time-outs themselves */
+  timeouts?: { headersMs: number; requestMs: number };
+};
+
+const defaultTimeouts = { headersMs: 10_000, requestMs: 30_000 };
+
+/** Longer than the pools that call us keep a connection, so that the side that closes an idle one is theirs. */
+const keepAliveMs = 75_000;
+const closeGraceMs = 20_000;
+
+export async function listen(app: express.Express, options: ListenOptions): Promise<Listening> {
+  const timeouts = options.timeouts ?? defaultTimeouts;
+  const server = createServer(
+    {
+      maxHeaderSize: 16_384,
+      headersTimeout: timeouts.headersMs,
+      requestTimeout: timeouts.requestMs,
+      connectionsCheckingInterval: Math.min(1_000, timeouts.headersMs),
+      keepAliveTimeout: keepAliveMs,
+      requireHostHeader: false, // checked by us, so that the refusal has a body
+      noDelay: true,
+    },
+    app,
+  );
+  server.maxHeadersCount = 0; // no silent dropping: the count is checked by us
+  server.on("clientError", answerClientError);
+  // RFC 9110, 10.1.1 lets a server ignore an expectation; Node would answer 417 without a body.
+  server.on("checkExpectation", app);
+  if (options.onUpgrade) server.on("upgrade", options.onUpgrade);
+  const sockets = trackSockets(server);
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(options.port, options.host, () => {
+      server.removeListener("error", reject);
+      resolve();
+    });
+  });
+  const { port } = server.address() as AddressInfo;
+  return { server, port, close: (graceMs = closeGraceMs) => close(app, server, { sockets, graceMs }) };
+}
+
+/** Node forgets a socket once it is upgraded; at the end those must go too. */
+function trackSockets(server: Server): Set<Socket> {
+  const sockets = new Set<Socket>();
+  server.on("connection", (socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
+  return sockets;
+}
+
+async function close(
+  app: express.Express,
+  server: Server,
+  { sockets, graceMs }: { sockets: Set<Socket>; graceMs: number },
+): Promise<void> {
+  if (!server.listening) return;
+  closings.get(app)?.abort();
+  const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+  // A connection whose answer was already under way is kept alive after it, so idle ones are looked for again.
+  const sweep = setInterval(() => server.closeIdleConnections(), 25);
+  const cut = setTimeout(() => {
+    for (const socket of sockets) socket.destroy();
+  }, graceMs);
+  await closed;
+  clearInterval(sweep);
+  clearTimeout(cut);
+}

@@ -1,0 +1,48 @@
+import type { ServerResponse } from "node:http";
+import type { ApiError } from "./errors.ts";
+import type { JsonReply, Reply, StreamReply } from "./route.ts";
+
+/** One request on its way through the service. */
+export type Exchange = {
+  response: ServerResponse;
+  /** what every answer to this request carries */
+  headers: Record<string, string>;
+  isHead: boolean;
+  traceId: string;
+};
+
+export function isStream(reply: Reply): reply is StreamReply {
+  return "stream" in reply;
+}
+
+export function sendJson(exchange: Exchange, reply: JsonReply): void {
+  const { response } = exchange;
+  const headers: Record<string, string | number> = { ...exchange.headers, ...reply.headers };
+  if (reply.etag !== undefined) headers.etag = `"${reply.etag}"`;
+  if (reply.location !== undefined) headers.location = reply.location;
+  if (reply.body === undefined) {
+    if (reply.status !== 204) headers["content-length"] = 0;
+    response.writeHead(reply.status, headers).end();
+    return;
+  }
+  const bytes = Buffer.from(JSON.stringify(reply.body), "utf8");
+  headers["content-type"] = "application/json; charset=utf-8";
+  headers["content-length"] = bytes.length;
+  response.writeHead(reply.status, headers);
+  if (exchange.isHead) response.end();
+  else response.end(bytes);
+}
+
+export async function sendStream(exchange: Exchange, reply: StreamReply): Promise<void> {
+  const { response } = exchange;
+  response.writeHead(reply.status, { ...exchange.headers, ...reply.headers });
+  response.flushHeaders();
+  if (!exchange.isHead) await reply.stream(response);
+  if (!response.writableEnded) response.end();
+}
+
+export function sendError(exchange: Exchange, error: ApiError): void {
+  const { code, message, details } = error;
+  const body = { error: { code, message, ...(details && { details }), traceId: exchange.traceId } };
+  sendJson(exchange, { status: error.status, body, headers: error.headers });
+}
