@@ -38,6 +38,8 @@ create table tasks (
   user_key text,
   waiting_for text,
   approval jsonb,
+  -- When a waiting task's approval expires; also shown inside `approval`.
+  waits_until timestamptz,
   progress jsonb,
   input jsonb,
   created_at timestamptz(3) not null default now(),
@@ -72,6 +74,7 @@ create unique index tasks_head_key on tasks (concurrency_key) where line = 1;
 create index tasks_line_idx on tasks (concurrency_key, seq) where line = 2;
 create index tasks_timer_idx on tasks (run_at) where status = 'queued' and not ready and line is distinct from 2;
 create index tasks_lease_idx on tasks (lease_until) where status = 'running';
+create index tasks_waits_idx on tasks (waits_until) where status = 'waiting' and waits_until is not null;
 -- What people read. Indexes around status are partial on purpose: with a general one the planner would sort every queued row.
 create index tasks_created_idx on tasks (created_at desc, id desc);
 create index tasks_trace_idx on tasks (trace_id);

@@ -26,7 +26,7 @@ export function decodeCursor<const S extends readonly CursorPart[]>(text: string
   const parts = Buffer.from(text, "base64url").toString("utf8").split("~");
   const fits = parts.length === shape.length && encodeCursor(parts) === text;
   if (!fits || !shape.every((kind, at) => isPart(kind, parts[at] ?? ""))) {
-    throw invalidRequest("cursor", "is not a cursor that this list gave; start again without one");
+    throw invalidRequest("/cursor", "is not a cursor that this list gave; start again without one");
   }
   return shape.map((kind, at) => (kind === "integer" ? Number(parts[at]) : parts[at])) as Values<S>;
 }

@@ -4,7 +4,9 @@ import pg from "pg";
 export type Sql = { readonly text: string; readonly values: readonly unknown[] };
 
 /** A pool or a client inside a transaction. */
-export type Queryable = { query(text: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }> };
+export type Queryable = {
+  query(text: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>;
+};
 
 export type Row = Record<string, unknown>;
 
@@ -143,14 +145,4 @@ export async function transaction<T>(pool: Pool, work: (db: Queryable) => Promis
 /** The SQLSTATE of a database error; null for anything else. */
 export function sqlState(error: unknown): string | null {
   return error instanceof pg.DatabaseError && typeof error.code === "string" ? error.code : null;
-}
-
-/** True when the database could not be asked or gave up: the same call may pass later, nothing is wrong with the request. */
-export function isDatabaseUnavailable(error: unknown): boolean {
-  const state = sqlState(error);
-  if (state !== null) return /^(?:08|57P0|53|57014|55P03|25P03)/.test(state);
-  const code = (error as { code?: unknown } | null)?.code;
-  if (typeof code === "string" && /^(?:ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH)$/.test(code)) return true;
-  const message = error instanceof Error ? error.message : "";
-  return /Connection terminated|timeout exceeded when trying to connect|Query read timeout|not queryable|connection error/i.test(message);
 }

@@ -1,0 +1,107 @@
+import { lookup } from "node:dns";
+import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
+import { parseJson } from "@signalbox/common/json.ts";
+import { newSpanId, traceHeaders } from "@signalbox/common/trace.ts";
+import { Agent as Connections, type Dispatcher, request } from "undici";
+import { isForbiddenAddress } from "../address.ts";
+import type { Answer } from "../answer.ts";
+import { parseRetryAfter } from "../backoff.ts";
+
+/** More than this no agent may answer; a bigger result belongs elsewhere, with its address as the result. */
+const maxAnswerBytes = 1_048_576;
+
+export type AgentClient = {
+  /** Posts one run. Never throws: whatever happens is an answer. An abort by `signal` reads as unreachable. */
+  run(call: { url: string; body: RunRequest; leaseId: string; timeoutMs: number; signal: AbortSignal }): Promise<Answer>;
+  close(): Promise<void>;
+};
+
+export function buildAgentClient(options: { internalKey: string; connectionsPerAgent: number }): AgentClient {
+  const connections = new Connections({
+    connections: options.connectionsPerAgent,
+    pipelining: 1,
+    keepAliveTimeout: 30_000,
+    connect: { timeout: 3_000, lookup: checkedLookup },
+    // The run's own time-out bounds headers and body together.
+    headersTimeout: 0,
+    bodyTimeout: 0,
+  });
+  return {
+    async run({ url, body, leaseId, timeoutMs, signal }) {
+      const deadline = new AbortController();
+      const timer = setTimeout(() => deadline.abort(), timeoutMs);
+      const abort = () => deadline.abort();
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        const response = await request(url, {
+          method: "POST",
+          dispatcher: connections,
+          headers: toHeaders(body, leaseId, options.internalKey),
+          body: JSON.stringify(body),
+          signal: deadline.signal,
+        });
+        return await toAnswer(response);
+      } catch (error) {
+        if (deadline.signal.aborted && !signal.aborted) return { kind: "timeout", afterMs: timeoutMs };
+        return { kind: "unreachable", message: toMessage(error) };
+      } finally {
+        clearTimeout(timer);
+        signal.removeEventListener("abort", abort);
+      }
+    },
+    close: () => connections.destroy(),
+  };
+}
+
+function toHeaders(body: RunRequest, leaseId: string, internalKey: string): Record<string, string> {
+  return {
+    "content-type": "application/json",
+    "x-internal-key": internalKey,
+    "x-task-id": body.taskId,
+    "x-task-attempt": String(body.attempt),
+    "x-task-lease": leaseId,
+    ...traceHeaders({ traceId: body.traceId, spanId: newSpanId(), correlationId: body.correlationId }),
+  };
+}
+
+async function toAnswer(response: Dispatcher.ResponseData): Promise<Answer> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of response.body as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    // Leaving the loop destroys the body and with it the connection.
+    if (size > maxAnswerBytes) return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
+    chunks.push(chunk);
+  }
+  const retryAfter = response.headers["retry-after"];
+  const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, Date.now());
+  const body = parseBody(Buffer.concat(chunks));
+  if (body.kind === "broken" && response.statusCode === 200) return { kind: "rubbish", message: `the agent's answer is not acceptable JSON: ${body.message}` };
+  return { kind: "answered", status: response.statusCode, body: body.kind === "json" ? body.value : null, retryAfterMs };
+}
+
+function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "broken"; message: string } {
+  try {
+    return { kind: "json", value: parseJson(bytes) };
+  } catch (error) {
+    return { kind: "broken", message: toMessage(error) };
+  }
+}
+
+/** The system's resolver, less the addresses that no agent lives at: checked at connect, so that no later answer slips in. */
+const checkedLookup: typeof lookup = ((host: string, options: object, done: (error: Error | null, ...found: unknown[]) => void) => {
+  lookup(host, { ...options, all: true }, (error, found) => {
+    if (error) return done(error);
+    const allowed = found.filter(({ address }) => !isForbiddenAddress(address));
+    const [first] = allowed;
+    if (!first) return done(new Error(`${host} resolves only to addresses that are not called`));
+    if ("all" in options && options.all) done(null, allowed);
+    else done(null, first.address, first.family);
+  });
+}) as typeof lookup;
+
+/** A connection error says its code; an AggregateError's own message is empty. */
+function toMessage(error: unknown): string {
+  if (error instanceof AggregateError && error.errors.length > 0) return toMessage(error.errors[0]);
+  return error instanceof Error ? error.message || error.name : String(error);
+}

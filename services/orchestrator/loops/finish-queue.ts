@@ -1,0 +1,109 @@
+/**
+ * Writes the ends of attempts in batches: results that arrive while a write is under way go out together with the next one,
+ * and a lone result is not delayed. At most two writes at once. A batch that the database refuses is halved until the one
+ * that is at fault stands alone, so that it spoils nothing for the others; a database that is away is tried again until the
+ * lease is over anyway, when the reaper of whichever orchestrator is alive takes up the task.
+ */
+import { isTransient } from "@signalbox/common/errors.ts";
+import { rest } from "@signalbox/common/tail.ts";
+import type { Finish } from "../store/finish-attempts.ts";
+import type { Store } from "../store.ts";
+
+const maxBatch = 500;
+/** Each key is an advisory lock, and the lock table of a default server has room for some thousands. */
+const maxKeyedBatch = 200;
+const maxWrites = 2;
+const patienceMs = 25_000;
+
+export type Ending = "ended" | "lost" | "refused" | "unknown";
+export type FinishQueue = { end(finish: Finish): Promise<Ending>; idle(): Promise<void> };
+
+type Waiting = { finish: Finish; since: number; settle: (ending: Ending) => void };
+
+export function buildFinishQueue(options: {
+  store: Store;
+  onWritten: (promoted: number) => void;
+  onError: (error: unknown, finish: Finish | null) => void;
+  signal: AbortSignal;
+}): FinishQueue {
+  const queue: Waiting[] = [];
+  let writes = 0;
+  let idlers: (() => void)[] = [];
+
+  function pump(): void {
+    while (writes < maxWrites && queue.length > 0) {
+      writes++;
+      void write(takeBatch(queue)).finally(() => {
+        writes--;
+        pump();
+      });
+    }
+    if (writes > 0 || queue.length > 0) return;
+    for (const resolve of idlers) resolve();
+    idlers = [];
+  }
+
+  async function write(batch: Waiting[]): Promise<void> {
+    try {
+      const { ended, promoted } = await options.store.finishAttempts(batch.map(({ finish }) => finish));
+      options.onWritten(promoted);
+      for (const { finish, settle } of batch) settle(ended.has(finish.lease.taskId) ? "ended" : "lost");
+    } catch (error) {
+      if (isTransient(error)) await putBack(batch, error);
+      else await isolate(batch, error);
+    }
+  }
+
+  async function putBack(batch: Waiting[], error: unknown): Promise<void> {
+    options.onError(error, null);
+    const [late, alive] = partition(batch, (item) => performance.now() - item.since > patienceMs);
+    for (const { settle } of late) settle("unknown");
+    await rest(200 + 300 * Math.random(), options.signal);
+    queue.unshift(...alive);
+  }
+
+  async function isolate(batch: Waiting[], error: unknown): Promise<void> {
+    const [only] = batch;
+    if (batch.length === 1 && only) {
+      options.onError(error, only.finish);
+      only.settle("refused");
+      return;
+    }
+    const middle = batch.length >> 1;
+    await write(batch.slice(0, middle));
+    await write(batch.slice(middle));
+  }
+
+  return {
+    end(finish) {
+      return new Promise((settle) => {
+        queue.push({ finish, since: performance.now(), settle });
+        pump();
+      });
+    },
+    idle: () => new Promise((resolve) => {
+      idlers.push(resolve);
+      pump();
+    }),
+  };
+}
+
+/** The next batch: bounded, few keys, and no task twice in it, because one statement can change a row only once. */
+function takeBatch(queue: Waiting[]): Waiting[] {
+  const batch: Waiting[] = [];
+  const seen = new Set<string>();
+  let keyed = 0;
+  while (batch.length < maxBatch && keyed < maxKeyedBatch) {
+    const next = queue[0];
+    if (!next || seen.has(next.finish.lease.taskId)) break;
+    queue.shift();
+    seen.add(next.finish.lease.taskId);
+    if (next.finish.concurrencyKey !== null) keyed++;
+    batch.push(next);
+  }
+  return batch;
+}
+
+function partition<T>(items: readonly T[], isFirst: (item: T) => boolean): [T[], T[]] {
+  return [items.filter(isFirst), items.filter((item) => !isFirst(item))];
+}

@@ -1,0 +1,105 @@
+/**
+ * Hands every event and every log record to every client of this orchestrator, once, in the order of its source.
+ *
+ * Both sources are followed once for all clients, and a part is serialised once. A client has two feeds, one a source. A feed is
+ * *live*: what is published is sent at once; *behind*: it reads from the tables (or from the logging service) what it has
+ * missed, up to the hub's position; or *off*. The step from behind to live is taken in one go of the event loop, when the last
+ * read has reached the position, so nothing falls between. A feed never sends a number that is not above its own, so nothing
+ * comes twice. A client whose buffer is full turns to behind and goes on from its own position when it has drained.
+ */
+import type { Tail } from "@signalbox/common/tail.ts";
+import { rest } from "@signalbox/common/tail.ts";
+import type { Logger } from "pino";
+import type { LogStreamClient } from "../clients/log-stream.ts";
+import { type Part, type Position, toCursor, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
+import type { LedgerEntry } from "../store/rows.ts";
+import type { Subscriber } from "./subscriber.ts";
+
+export type Hub = {
+  position(): Position;
+  /** The tail of the ledger delivers here. */
+  publishEvents(entries: readonly LedgerEntry[]): void;
+  subscribe(subscriber: Subscriber): () => void;
+  subscribers(): number;
+  /** Every entry of the ledger as it passes; for waiting requests and for runs that others ended. */
+  onEntry(listener: (entry: LedgerEntry) => void): () => void;
+  /** Resolves when a position of the log stream is known, or after the time given. */
+  settled(timeoutMs: number): Promise<void>;
+  followLogs(signal: AbortSignal): Promise<void>;
+};
+
+const reconnectMs = 500;
+
+export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log: Logger }): Hub {
+  const subscribers = new Set<Subscriber>();
+  const listeners = new Set<(entry: LedgerEntry) => void>();
+  const logKnown = Promise.withResolvers<void>();
+  let taskSeq: number | null = null;
+  let logSeq: number | null = null;
+
+  const position = (): Position => ({ task: taskSeq ?? options.tail().position(), log: logSeq });
+
+  function publish(part: Part): void {
+    if (part.source === "task") taskSeq = part.seq;
+    else logSeq = part.seq;
+    let shared: string | null = null;
+    for (const subscriber of subscribers) {
+      subscriber.publish(part, () => {
+        shared ??= toFrameText(part, toCursor(position()));
+        return shared;
+      });
+    }
+  }
+
+  function moveTo(seq: number): void {
+    if (logSeq === null) {
+      logSeq = seq;
+      logKnown.resolve();
+      for (const subscriber of subscribers) subscriber.learnLogPosition(seq);
+    } else logSeq = Math.max(logSeq, seq);
+  }
+
+  async function followOnce(signal: AbortSignal): Promise<void> {
+    for await (const item of options.logs.follow({ after: logSeq, signal })) {
+      if (item.kind === "gap") for (const subscriber of subscribers) subscriber.missedLogs();
+      else if (item.kind === "position") moveTo(item.seq);
+      else if (logSeq === null || item.seq > logSeq) publish(toLogPart(item));
+    }
+  }
+
+  return {
+    position,
+    publishEvents(entries) {
+      for (const entry of entries) {
+        if (subscribers.size > 0) publish(toTaskPart(entry));
+        else taskSeq = entry.seq;
+        for (const listener of listeners) listener(entry);
+      }
+    },
+    subscribe(subscriber) {
+      subscribers.add(subscriber);
+      return () => subscribers.delete(subscriber);
+    },
+    subscribers: () => subscribers.size,
+    onEntry(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    async settled(timeoutMs) {
+      if (logSeq === null) await Promise.race([logKnown.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
+    },
+    async followLogs(signal) {
+      let isSaid = false;
+      while (!signal.aborted) {
+        await followOnce(signal).then(
+          () => undefined,
+          (error: unknown) => {
+            if (!signal.aborted && !isSaid) options.log.warn({ err: error }, "the log stream broke off; it will be resumed");
+            isSaid = true;
+          },
+        );
+        await rest(reconnectMs * (0.5 + Math.random()), signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,91 @@
+/** Keeps the leases of this orchestrator alive, and takes up the runs of those that are dead. */
+import type { Logger } from "pino";
+import { rest } from "@signalbox/common/tail.ts";
+import { retryDelayMs } from "../backoff.ts";
+import type { Finish, Outcome } from "../store/finish-attempts.ts";
+import type { Expired } from "../store/leases.ts";
+import type { Store } from "../store.ts";
+import { type Dispatcher, leaseMs } from "./dispatch.ts";
+
+const renewMs = 10_000;
+const reapMs = 2_000;
+/** Not renewed for this long: another orchestrator may take the run at any moment, so our call is ended first. */
+const trustMs = leaseMs - 4_000;
+const maxReaped = 200;
+
+export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dispatcher: Dispatcher; log: Logger }) {
+  const renewedAt = new Map<string, number>();
+
+  async function renew(): Promise<void> {
+    const held = dispatcher.leases();
+    const askedAt = performance.now();
+    forget(new Set(held.map((lease) => lease.leaseId)));
+    for (const lease of held) if (!renewedAt.has(lease.leaseId)) renewedAt.set(lease.leaseId, askedAt);
+    if (held.length > 0) {
+      const alive = await store.renewLeases(held, leaseMs).catch((error: unknown) => {
+        log.warn({ err: error }, "leases could not be renewed; this will be tried again");
+        return null;
+      });
+      for (const leaseId of alive ?? []) renewedAt.set(leaseId, askedAt);
+      if (alive) dispatcher.lose(new Set(held.map((lease) => lease.leaseId).filter((id) => !alive.has(id) && isStillHeld(id))));
+    }
+    const now = performance.now();
+    dispatcher.lose(new Set([...renewedAt].filter(([, at]) => now - at > trustMs).map(([id]) => id)));
+  }
+
+  function isStillHeld(leaseId: string): boolean {
+    return dispatcher.leases().some((lease) => lease.leaseId === leaseId);
+  }
+
+  function forget(held: ReadonlySet<string>): void {
+    for (const id of renewedAt.keys()) if (!held.has(id)) renewedAt.delete(id);
+  }
+
+  return {
+    async run(signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
+        await renew();
+        await rest(renewMs, signal);
+      }
+    },
+  };
+}
+
+export function buildReaper({ store, log, onReaped }: { store: Store; log: Logger; onReaped: () => void }) {
+  async function reap(): Promise<void> {
+    const expired = await store.listExpired(maxReaped);
+    if (expired.length === 0) return;
+    const { ended } = await store.finishAttempts(expired.map(toFinish));
+    if (ended.size === 0) return;
+    log.warn({ tasks: [...ended].slice(0, 20), count: ended.size }, `${ended.size} leases had expired; their tasks were taken up`);
+    onReaped();
+  }
+  return {
+    async run(signal: AbortSignal): Promise<void> {
+      while (!signal.aborted) {
+        await rest(reapMs * (0.75 + 0.5 * Math.random()), signal);
+        if (!signal.aborted) await reap().catch((error: unknown) => log.warn({ err: error }, "the reaper failed; it will try again"));
+      }
+    },
+  };
+}
+
+function toFinish(expired: Expired): Finish {
+  return {
+    lease: expired.lease,
+    outcome: judgeExpiry(expired),
+    actor: "service:orchestrator",
+    concurrencyKey: expired.concurrencyKey,
+    expired: true,
+  };
+}
+
+function judgeExpiry({ lease, maxAttempts, agent, deferred }: Expired): Outcome {
+  const message = deferred
+    ? `${agent} answered "later" and then went silent`
+    : `the orchestrator that ran attempt ${lease.attempt} stopped renewing its lease`;
+  const error = { code: "lease_expired", message, retryable: true, details: { attempt: lease.attempt, maxAttempts } };
+  if (lease.attempt >= maxAttempts) return { kind: "fail", error };
+  // A lost orchestrator says nothing about the task: it starts again at once. A silent agent may need a rest.
+  return { kind: "retry", error, delayMs: deferred ? retryDelayMs(lease.attempt, Math.random(), 0) : 0 };
+}

@@ -1,0 +1,59 @@
+/** Which agents live, as routing sees them: the heartbeats of all orchestrators, read every few seconds and at each new one. */
+import type { Heartbeat } from "@signalbox/common/contracts/agent.ts";
+import { buildBell } from "@signalbox/common/tail.ts";
+import { type LiveAgent, slotKey } from "../slots.ts";
+import type { Store } from "../store.ts";
+
+/** Without a heartbeat for this long an agent is stale and gets nothing. */
+export const staleMs = 30_000;
+const refreshMs = 5_000;
+
+export type Roster = {
+  agents(): readonly LiveAgent[];
+  urlOf(instance: string): string | null;
+  /** Runs by instance and type that this orchestrator does not hold itself. */
+  others(): ReadonlyMap<string, number>;
+  hear(beat: Heartbeat): void;
+  ring(): void;
+  run(signal: AbortSignal): Promise<void>;
+};
+
+type Seen = LiveAgent & { seenAt: number };
+
+export function buildRoster(options: { store: Store; owner: string; onChange: () => void; onError: (error: unknown) => void }): Roster {
+  const bell = buildBell();
+  const seen = new Map<string, Seen>();
+  let others = new Map<string, number>();
+
+  async function refresh(): Promise<void> {
+    const [rows, running] = await Promise.all([options.store.listLiveAgents(staleMs), options.store.countOthersRunning(options.owner)]);
+    const now = performance.now();
+    const isNews = rows.some((row) => !seen.has(row.instance));
+    for (const row of rows) seen.set(row.instance, { name: row.name, instance: row.instance, url: row.url, types: row.types, seenAt: now - row.ageMs });
+    for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
+    const wasBusy = others.size > 0;
+    others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));
+    if (isNews || wasBusy) options.onChange();
+  }
+
+  return {
+    agents() {
+      const now = performance.now();
+      return [...seen.values()].filter((agent) => now - agent.seenAt <= staleMs);
+    },
+    urlOf: (instance) => seen.get(instance)?.url ?? null,
+    others: () => others,
+    hear(beat) {
+      const known = seen.get(beat.instance);
+      seen.set(beat.instance, { ...beat, seenAt: performance.now() });
+      if (!known || JSON.stringify(known.types) !== JSON.stringify(beat.types)) options.onChange();
+    },
+    ring: bell.ring,
+    async run(signal) {
+      while (!signal.aborted) {
+        await refresh().catch(options.onError);
+        await bell.heard(refreshMs * (0.9 + 0.2 * Math.random()), signal);
+      }
+    },
+  };
+}

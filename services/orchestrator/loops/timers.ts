@@ -1,0 +1,58 @@
+/** Does what is due by the database's clock: wakes tasks, lets them join their lines, expires approvals, sweeps. */
+import type { Logger } from "pino";
+import { buildBell } from "@signalbox/common/tail.ts";
+import { planExpiry } from "../approval.ts";
+import type { Store } from "../store.ts";
+
+const pollMs = 5_000;
+const sweepMs = 60_000;
+const batch = 500;
+/** Joining takes a lock for each key. */
+const joinBatch = 200;
+
+export type Timers = { ring(): void; run(signal: AbortSignal): Promise<void> };
+
+export function buildTimers({ store, log, onReady }: { store: Store; log: Logger; onReady: () => void }): Timers {
+  const bell = buildBell();
+  let sweptAt = Number.NEGATIVE_INFINITY;
+
+  async function tick(): Promise<number> {
+    const woken = await store.wakeDue(batch);
+    const joined = await store.joinDue(joinBatch);
+    if (woken + joined > 0) onReady();
+    if (woken === batch || joined === joinBatch) return 0;
+    await expireApprovals();
+    if (performance.now() - sweptAt > sweepMs) await sweep();
+    return Math.min((await store.nextDueMs()) ?? pollMs, pollMs * (0.9 + 0.2 * Math.random()));
+  }
+
+  async function expireApprovals(): Promise<void> {
+    for (const due of await store.listExpiredApprovals(100)) {
+      const changed = await store.changeTask(due.id, "service:orchestrator", ({ task }) => planExpiry(task, due.version));
+      if (changed.kind === "changed") onReady();
+    }
+  }
+
+  async function sweep(): Promise<void> {
+    sweptAt = performance.now();
+    const repaired = await store.repairHeads();
+    if (repaired > 0) {
+      log.error({ repaired }, "concurrency keys stood without a head and were repaired; this should never happen");
+      onReady();
+    }
+    await store.forgetIdempotencyKeys(10_000);
+  }
+
+  return {
+    ring: bell.ring,
+    async run(signal) {
+      while (!signal.aborted) {
+        const waitMs = await tick().catch((error: unknown) => {
+          log.warn({ err: error }, "timers failed; they will try again");
+          return 1_000;
+        });
+        await bell.heard(waitMs, signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,158 @@
+import { isDeepStrictEqual } from "node:util";
+import type { EventKind } from "@signalbox/common/contracts/event.ts";
+import type { Approval, PatchTask, Progress, Task, TaskError, TaskStatus, WaitReason } from "@signalbox/common/contracts/task.ts";
+import { hasEnded, mayTurnInto, reachableFrom } from "./transition.ts";
+
+/** The members of a task that a change by hand sets, as they shall be; `runAt` null means now. */
+export type Next = {
+  status: TaskStatus;
+  waitingFor: WaitReason | null;
+  payload: unknown;
+  result: unknown;
+  error: TaskError | null;
+  correlationId: string | null;
+  priority: number;
+  runAt: string | null;
+  maxAttempts: number;
+  approval: Approval | null;
+  progress: Progress | null;
+  input?: unknown;
+};
+
+export type Refusal =
+  | { code: "version_conflict"; message: string; currentVersion: number }
+  | { code: "lease_lost" | "illegal_transition"; message: string };
+
+export type Plan =
+  | { kind: "refuse"; because: Refusal }
+  | { kind: "keep" }
+  | { kind: "change"; next: Next; event: { kind: EventKind; data: Record<string, unknown> } };
+
+/** What the caller says it saw: a version, or the attempt that it runs. */
+export type Seen = { ifVersion: number } | { attempt: number };
+
+export type PatchBody = Omit<PatchTask, "ifVersion" | "attempt">;
+
+/** Decides a PATCH against the task as it is stored. Pure: the caller holds the row. */
+export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: { actor: string; attemptBudget: number }): Plan {
+  const stale = judgeSeen(task, seen);
+  if (stale !== null) return { kind: "refuse", because: stale };
+  const wanted = patch.status ?? task.status;
+  const illegal = judgeTransition(task, wanted, patch);
+  if (illegal !== null) return { kind: "refuse", because: { code: "illegal_transition", message: illegal } };
+
+  const next = toNext(task, wanted, patch, by);
+  const changes = toChanges(task, next);
+  if (Object.keys(changes).length === 0) return { kind: "keep" };
+  const reason = patch.reason === undefined ? {} : { reason: patch.reason };
+  if ("attempt" in seen && hasEnded(wanted) && wanted !== "canceled") {
+    const error = next.error === null ? {} : { error: next.error };
+    return { kind: "change", next, event: { kind: wanted === "completed" ? "completed" : "failed", data: { attempt: task.attempt, ...error, ...reason } } };
+  }
+  return { kind: "change", next, event: { kind: "patched", data: { changes, ...reason } } };
+}
+
+function judgeSeen(task: Task, seen: Seen): Refusal | null {
+  if ("attempt" in seen) {
+    if (task.status === "running" && task.attempt === seen.attempt) return null;
+    return { code: "lease_lost", message: `attempt ${seen.attempt} of task ${task.id} does not run (any more); stop working on it` };
+  }
+  if (seen.ifVersion === task.version) return null;
+  const message = `task ${task.id} has version ${task.version}, not ${seen.ifVersion}; read it again and decide anew`;
+  return { code: "version_conflict", message, currentVersion: task.version };
+}
+
+function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): string | null {
+  if (!mayTurnInto(task.status, wanted)) {
+    return `a ${task.status} task cannot become ${wanted}; it can become ${reachableFrom(task.status).join(", ")}`;
+  }
+  const waitsForApproval = task.status === "waiting" && task.waitingFor === "approval";
+  if (waitsForApproval && (wanted === "queued" || wanted === "failed" || (wanted === "waiting" && patch.waitingFor === "input"))) {
+    return `task ${task.id} waits for an approval; only approve, reject, cancel or its expiry end that`;
+  }
+  if (patch.waitingFor && wanted !== "waiting") return `waitingFor is for waiting tasks; this one is ${wanted}`;
+  return null;
+}
+
+function toNext(task: Task, wanted: TaskStatus, patch: PatchBody, by: { actor: string; attemptBudget: number }): Next {
+  if (hasEnded(task.status) && wanted === "queued") {
+    const again = planRetry(task, by.attemptBudget);
+    return { ...again, ...toPlainChanges(patch, again), error: patch.error ?? null };
+  }
+  const kept: Next = {
+    status: wanted,
+    waitingFor: null,
+    payload: task.payload,
+    result: task.result,
+    error: task.error,
+    correlationId: task.correlationId,
+    priority: task.priority,
+    runAt: task.runAt,
+    maxAttempts: task.maxAttempts,
+    approval: task.approval,
+    progress: task.progress,
+  };
+  const next = { ...kept, ...toPlainChanges(patch, kept) };
+  if (wanted === "waiting") Object.assign(next, toWaiting(task, patch, by.actor));
+  if (wanted !== task.status) next.error = toError(wanted, patch, by.actor);
+  return next;
+}
+
+function toPlainChanges(patch: PatchBody, kept: Next): Partial<Next> {
+  return {
+    payload: "payload" in patch ? patch.payload : kept.payload,
+    result: "result" in patch ? patch.result : kept.result,
+    error: "error" in patch ? (patch.error ?? null) : kept.error,
+    correlationId: "correlationId" in patch ? (patch.correlationId ?? null) : kept.correlationId,
+    priority: patch.priority ?? kept.priority,
+    runAt: patch.runAt === undefined ? kept.runAt : new Date(patch.runAt).toISOString(),
+  };
+}
+
+function toWaiting(task: Task, patch: PatchBody, actor: string): Partial<Next> {
+  const waitingFor = patch.waitingFor ?? task.waitingFor ?? "input";
+  if (waitingFor === task.waitingFor) return { waitingFor };
+  const asked: Approval = { reason: patch.reason ?? null, prompt: null, requestedBy: actor, expiresAt: null, decidedBy: null, decidedAt: null };
+  return { waitingFor, approval: waitingFor === "approval" ? asked : task.approval };
+}
+
+function toError(wanted: TaskStatus, patch: PatchBody, actor: string): TaskError | null {
+  if (patch.error) return patch.error;
+  if (wanted === "failed") return { code: "failed_by_hand", message: patch.reason ?? `failed by ${actor}` };
+  if (wanted === "canceled") return { code: "canceled", message: patch.reason ?? `canceled by ${actor}` };
+  return null;
+}
+
+/**
+ * An ended task as it starts again: attempts go on counting, their limit grows by its first value, and an approval that was
+ * asked for and never given is asked for again.
+ */
+export function planRetry(task: Task, attemptBudget: number): Next {
+  const unapproved = task.approval !== null && task.approval.requestedBy !== null && task.approval.prompt === null
+    && (task.approval.decidedAt === null || task.error?.code === "rejected");
+  return {
+    status: unapproved ? "waiting" : "queued",
+    waitingFor: unapproved ? "approval" : null,
+    payload: task.payload,
+    result: null,
+    error: null,
+    correlationId: task.correlationId,
+    priority: task.priority,
+    runAt: null,
+    maxAttempts: task.maxAttempts + attemptBudget,
+    approval: unapproved && task.approval ? { ...task.approval, expiresAt: null, decidedBy: null, decidedAt: null } : task.approval,
+    progress: null,
+  };
+}
+
+const compared = ["status", "waitingFor", "payload", "result", "error", "correlationId", "priority", "runAt"] as const;
+
+/** What differs, as `{field: {from, to}}`. */
+export function toChanges(task: Task, next: Next): Record<string, { from: unknown; to: unknown }> {
+  const changes: Record<string, { from: unknown; to: unknown }> = {};
+  for (const field of compared) {
+    const to = field === "runAt" && next.runAt === null ? task.runAt : next[field];
+    if (!isDeepStrictEqual(task[field] ?? null, to ?? null)) changes[field] = { from: task[field] ?? null, to: to ?? null };
+  }
+  return changes;
+}

@@ -1,0 +1,120 @@
+import type { EventKind } from "@signalbox/common/contracts/event.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import { exec, many, maybeOne, one, type Pool, type Queryable, sql, transaction } from "@signalbox/common/sql.ts";
+import type { Next } from "../patch.ts";
+import { toTask } from "./rows.ts";
+
+/** What a rule decided about a task that it was shown locked. */
+export type Decision<R> =
+  | { kind: "refuse"; because: R }
+  | { kind: "keep" }
+  | { kind: "change"; next: Next; event: { kind: EventKind; data: Record<string, unknown> } };
+
+export type Changed<R> = { kind: "missing" } | { kind: "refused"; because: R; task: Task } | { kind: "kept" | "changed"; task: Task };
+
+/** A task under lock, with what a rule may need beyond what people see. */
+export type Locked = { task: Task; attemptBudget: number; deferred: boolean };
+
+/**
+ * Changes one task by a pure rule: its key is locked, then its row, then the rule sees it, then row, event and line are written,
+ * all in one transaction. The order (keys before rows) is everybody's, so two changes cannot deadlock.
+ */
+export function changeTask<R>(pool: Pool, id: string, actor: string, decide: (locked: Locked) => Decision<R>): Promise<Changed<R>> {
+  return transaction(pool, async (db) => {
+    await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
+    const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
+    if (locked === null) return { kind: "missing" };
+    const decision = decide(locked);
+    if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: locked.task };
+    if (decision.kind === "keep") return { kind: "kept", task: locked.task };
+    const task = await writeChange(db, locked.task, actor, decision);
+    if (task.concurrencyKey !== null) await exec(db, sql`select promote_next(array[${task.concurrencyKey}]::text[])`);
+    return { kind: "changed", task };
+  });
+}
+
+function toLocked(row: Record<string, unknown>): Locked {
+  return {
+    task: toTask(row),
+    attemptBudget: row.attempt_budget as number,
+    deferred: row.status === "running" && row.lease_owner === null,
+  };
+}
+
+function writeChange(db: Queryable, task: Task, actor: string, { next, event }: { next: Next; event: { kind: EventKind; data: Record<string, unknown> } }): Promise<Task> {
+  const ended = next.status === "completed" || next.status === "failed" || next.status === "canceled";
+  const running = next.status === "running";
+  const keepInput = next.input === undefined;
+  return one(db, toTask, sql`
+    with due as (select coalesce(${next.runAt}::timestamptz, now()) as at),
+    changed as (
+      update tasks
+         set status = ${next.status}, version = version + 1, waiting_for = ${next.waitingFor}::text,
+             payload = ${JSON.stringify(next.payload ?? null)}::jsonb,
+             result = ${next.result === null || next.result === undefined ? null : JSON.stringify(next.result)}::jsonb,
+             error = ${next.error === null ? null : JSON.stringify(next.error)}::jsonb,
+             correlation_id = ${next.correlationId}::text, priority = ${next.priority}::smallint, run_at = due.at,
+             max_attempts = ${next.maxAttempts}::int,
+             approval = ${next.approval === null ? null : JSON.stringify(next.approval)}::jsonb,
+             waits_until = ${next.status === "waiting" ? (next.approval?.expiresAt ?? null) : null}::timestamptz,
+             progress = ${next.progress === null ? null : JSON.stringify(next.progress)}::jsonb,
+             input = case when ${keepInput} then input else ${JSON.stringify(next.input ?? null)}::jsonb end,
+             lease_id = case when ${running} then lease_id end, lease_owner = case when ${running} then lease_owner end,
+             lease_until = case when ${running} then lease_until end,
+             line = case when ${ended} or concurrency_key is null then null
+                         when ${next.status === "queued"} and attempt = 0 and due.at > now() then null
+                         when line is null then 2 else line end,
+             ready = ${next.status === "queued"} and due.at <= now() and (concurrency_key is null or line is not distinct from 1),
+             updated_at = now(),
+             finished_at = case when ${ended} then coalesce(finished_at, now()) end
+        from due
+       where id = ${task.id}
+      returning tasks.*, task_state(tasks) as state
+    ), noted as (
+      insert into task_events (task_id, kind, actor, version, data, state)
+      select id, ${event.kind}, ${actor}, version,
+             ${JSON.stringify(event.data)}::jsonb || case when ${event.kind} in ('completed', 'failed')
+               then jsonb_build_object('durationMs', round(extract(epoch from finished_at - started_at) * 1000)) else '{}'::jsonb end,
+             state
+        from changed
+    ) select * from changed`);
+}
+
+/**
+ * Cancels a task and everything below it that has not ended, in one transaction. Null: no such task.
+ * The answer names those that were open; empty when the task had ended already.
+ */
+export function cancelTree(pool: Pool, id: string, by: { actor: string; reason: string | null }): Promise<{ task: Task; canceled: string[] } | null> {
+  return transaction(pool, async (db) => {
+    const tree = await many(db, (row) => ({ id: row.id as string, key: row.concurrency_key as string | null }), sql`
+      with recursive tree as (
+        select id, concurrency_key, status from tasks where id = ${id}
+        union all
+        select c.id, c.concurrency_key, c.status from tasks c join tree on c.parent_id = tree.id
+      ) cycle id set again using path
+      select id, concurrency_key from tree where not again`);
+    if (tree.length === 0) return null;
+    const ids = tree.map((row) => row.id);
+    const keys = [...new Set(tree.flatMap((row) => row.key ?? []))];
+    await exec(db, sql`select key_lock(${keys}::text[])`);
+    const message = by.reason ?? `canceled by ${by.actor}`;
+    const canceled = await many(db, (row) => row.id as string, sql`
+      with open as materialized (
+        select id from tasks where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting') order by id for update
+      ), canceled as (
+        update tasks
+           set status = 'canceled', version = version + 1, waiting_for = null, line = null, ready = false,
+               error = jsonb_build_object('code', 'canceled', 'message', ${message}::text),
+               lease_id = null, lease_owner = null, lease_until = null, waits_until = null, updated_at = now(), finished_at = now()
+         where id = any (array(select id from open))
+        returning *, task_state(tasks) as state
+      ), noted as (
+        insert into task_events (task_id, kind, actor, version, data, state)
+        select id, 'canceled', ${by.actor}, version,
+               jsonb_strip_nulls(jsonb_build_object('reason', ${by.reason}::text, 'with', case when id <> ${id}::uuid then ${id}::text end)), state
+          from canceled
+      ) select id from canceled`);
+    if (keys.length > 0) await exec(db, sql`select promote_next(${keys}::text[])`);
+    return { task: await one(db, toTask, sql`select * from tasks where id = ${id}`), canceled };
+  });
+}

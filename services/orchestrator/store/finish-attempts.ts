@@ -1,0 +1,126 @@
+import type { Approval, TaskError, WaitReason } from "@signalbox/common/contracts/task.ts";
+import { exec, one, type Queryable, sql } from "@signalbox/common/sql.ts";
+import type { Lease } from "./rows.ts";
+
+/** How one attempt ends, or is put aside. */
+export type Outcome =
+  | { kind: "complete"; result: unknown }
+  | { kind: "fail"; error: TaskError }
+  | { kind: "retry"; error: TaskError; delayMs: number }
+  | { kind: "park"; for: WaitReason; prompt: string | null }
+  /** Handed back by a stopping orchestrator: claimable at once, and no attempt is spent. */
+  | { kind: "release" }
+  /** The agent answered "later": it renews by progress and ends the run itself. */
+  | { kind: "defer" };
+
+export type Finish = {
+  lease: Lease;
+  outcome: Outcome;
+  actor: string;
+  concurrencyKey: string | null;
+  /** Only if its lease has run out meanwhile: the reaper's verdict on somebody else's run. */
+  expired: boolean;
+};
+
+/**
+ * Ends a batch of attempts in one statement with their events, and gives the keys that became free to the next in line.
+ *
+ * @returns ids of the attempts that ended; one that is missing had lost its lease, and nothing changed for it
+ */
+export async function finishAttempts(db: Queryable, batch: readonly Finish[]): Promise<{ ended: Set<string>; promoted: number }> {
+  const keys = batch.flatMap((item) => item.concurrencyKey ?? []);
+  const ids = batch.map((item) => item.lease.taskId);
+  const toEnded = (row: Record<string, unknown>) => ({
+    ended: new Set((row.ids as string[] | null) ?? []),
+    promoted: row.promoted as number,
+  });
+  return one(db, toEnded, sql`
+    with locked as materialized (
+      select key_lock(${keys}::text[])
+    ), v as materialized (
+      select * from unnest(
+        ${ids}::uuid[], ${batch.map((item) => item.lease.attempt)}::int[], ${batch.map((item) => item.lease.leaseId)}::uuid[],
+        ${batch.map((item) => item.outcome.kind)}::text[], ${batch.map(toResultText)}::text[], ${batch.map(toErrorText)}::text[],
+        ${batch.map(toDelayMs)}::float8[], ${batch.map(toWaitReason)}::text[], ${batch.map(toApprovalText)}::text[],
+        ${batch.map((item) => item.actor)}::text[], ${batch.map((item) => item.expired)}::boolean[])
+      as v (id, attempt, lease_id, outcome, result, error, delay_ms, waiting_for, approval, actor, expired)
+    ), held as materialized (
+      select t.id from tasks t, locked where t.id = any (${ids}::uuid[]) and t.status = 'running' order by t.id for update of t
+    ), ended as (
+      update tasks t
+         set status = case v.outcome when 'complete' then 'completed' when 'fail' then 'failed' when 'park' then 'waiting'
+                                     when 'defer' then 'running' else 'queued' end,
+             version = t.version + (v.outcome <> 'defer')::int,
+             result = case v.outcome when 'complete' then v.result::jsonb else t.result end,
+             error = case when v.outcome = 'complete' then null when v.error is null then t.error else v.error::jsonb end,
+             run_at = case v.outcome when 'retry' then now() + v.delay_ms * interval '1 ms' else t.run_at end,
+             ready = v.outcome = 'release' or (v.outcome = 'retry' and v.delay_ms = 0),
+             max_attempts = t.max_attempts + (v.outcome in ('release', 'park'))::int,
+             waiting_for = v.waiting_for,
+             approval = coalesce(v.approval::jsonb, t.approval),
+             input = case when v.outcome in ('complete', 'fail') then null else t.input end,
+             line = case when v.outcome in ('complete', 'fail') then null else t.line end,
+             lease_id = case v.outcome when 'defer' then t.lease_id end,
+             lease_owner = null,
+             lease_until = case v.outcome when 'defer' then now() + t.timeout_ms * interval '1 ms' end,
+             updated_at = now(),
+             finished_at = case when v.outcome in ('complete', 'fail') then now() end
+        from v
+       where t.id = v.id and t.id = any (array(select id from held)) and t.lease_id = v.lease_id and t.attempt = v.attempt
+         and (not v.expired or t.lease_until < now())
+      returning t.*, task_state(t) as state, v.outcome, v.actor, v.delay_ms, v.expired
+    ), noted as (
+      insert into task_events (task_id, kind, actor, version, data, state)
+      select id, n.kind, actor, version, jsonb_strip_nulls(n.data), state
+        from ended cross join lateral (values
+          (1, expired, 'lease_expired', jsonb_build_object('attempt', attempt)),
+          (2, outcome = 'complete', 'completed', jsonb_build_object('attempt', attempt,
+              'durationMs', round(extract(epoch from finished_at - started_at) * 1000))),
+          (2, outcome = 'fail', 'failed', jsonb_build_object('attempt', attempt, 'error', error,
+              'durationMs', round(extract(epoch from finished_at - started_at) * 1000))),
+          (2, outcome = 'retry', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'error', error,
+              'delayMs', delay_ms, 'runAt', to_char(run_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
+          (2, outcome = 'release', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'reason', 'released', 'delayMs', 0)),
+          (2, outcome = 'park', waiting_for || '_requested', jsonb_build_object('attempt', attempt, 'prompt', approval->'prompt'))
+        ) n (place, applies, kind, data)
+       where n.applies
+       order by ended.seq, n.place
+    )
+    select (select array_agg(id) from ended) as ids,
+           coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`);
+}
+
+/** Writes down answers that came too late: the task stays as it is. */
+export function noteDiscarded(db: Queryable, late: readonly Finish[]): Promise<number> {
+  return exec(db, sql`
+    insert into task_events (task_id, kind, actor, version, data, state)
+    select t.id, 'result_discarded', v.actor, t.version,
+           jsonb_build_object('attempt', v.attempt, 'outcome', v.outcome, 'reason', 'the lease was lost'), task_state(t)
+      from unnest(${late.map((item) => item.lease.taskId)}::uuid[], ${late.map((item) => item.lease.attempt)}::int[],
+                  ${late.map((item) => item.outcome.kind)}::text[], ${late.map((item) => item.actor)}::text[])
+           v (id, attempt, outcome, actor)
+      join tasks t on t.id = v.id`);
+}
+
+function toResultText({ outcome }: Finish): string | null {
+  return outcome.kind === "complete" ? JSON.stringify(outcome.result ?? null) : null;
+}
+
+function toErrorText({ outcome }: Finish): string | null {
+  return outcome.kind === "fail" || outcome.kind === "retry" ? JSON.stringify(outcome.error) : null;
+}
+
+function toDelayMs({ outcome }: Finish): number {
+  return outcome.kind === "retry" ? outcome.delayMs : 0;
+}
+
+function toWaitReason({ outcome }: Finish): string | null {
+  return outcome.kind === "park" ? outcome.for : null;
+}
+
+/** What a parked task shows to the person who must answer; kept for input too, so that the prompt is on the task. */
+function toApprovalText({ outcome, actor }: Finish): string | null {
+  if (outcome.kind !== "park") return null;
+  const approval: Approval = { reason: null, prompt: outcome.prompt, requestedBy: actor, expiresAt: null, decidedBy: null, decidedAt: null };
+  return JSON.stringify(approval);
+}
