@@ -1,0 +1,143 @@
+/**
+ * The log of a service: pino, whose lines are already records of the contract. One pass over each line does what must be done
+ * before it leaves the process, stdout included: secrets hidden, the trace added once, size and depth bounded. The pass parses
+ * pino's own line, so whatever a caller passed (getters, cycles, toJSON) has been dealt with by then, and of a key that stands
+ * twice the last one counts: a child's `traceId` wins over the ambient one.
+ */
+import { type Logger, pino } from "pino";
+import { prettyFactory } from "pino-pretty";
+import { boundRecord } from "./bound-record.ts";
+import type { LogLevel } from "./contracts/log.ts";
+import { buildDelivery, type Delivery, type DeliveryPace, type DeliveryTarget } from "./log-delivery.ts";
+import { toErrorRecord } from "./log-error.ts";
+import { redact, redactText } from "./redact.ts";
+import { currentTrace } from "./trace.ts";
+import { uuidTime, uuidv7 } from "./uuid.ts";
+
+export type Log = Logger;
+
+export type LogOptions = {
+  service: string;
+  level: LogLevel | "silent";
+  /** `pretty` is for people; what is delivered is the same in both. */
+  format: "json" | "pretty";
+  /** Which run of the process a record comes from; stands in every record. */
+  runId?: string | undefined;
+  /** Null: stdout only, as the logging service itself, which must never feed itself. */
+  delivery?: DeliveryTarget | null;
+  /** Where lines are printed; default stdout. */
+  print?: (text: string) => void;
+  pace?: Partial<DeliveryPace>;
+};
+
+export type LogHandle = {
+  log: Log;
+  /** Resolves when every line written so far is delivered, spooled or counted as dropped; after 10 s at the latest. */
+  flush(): Promise<void>;
+  /** Delivers what is left for some seconds, spools the rest. The log may still be written to: it is then printed only. */
+  close(deadlineMs?: number): Promise<void>;
+  /** Records that will never arrive: no room, or refused. */
+  dropped(): number;
+  /** Records on disk that wait for the logging service. */
+  spooled(): number;
+};
+
+export function buildLog(options: LogOptions): LogHandle {
+  const { service, runId, level, format, delivery: target = null, pace } = options;
+  const print = options.print ?? printToStdout();
+  const toText = format === "pretty" ? buildPretty() : (line: string) => `${line}\n`;
+  let delivery: Delivery | null = null;
+
+  function write(line: string): void {
+    const text = toSafeLine(line);
+    print(toText(text));
+    delivery?.push(text);
+  }
+
+  const log = pino(
+    {
+      level,
+      messageKey: "message",
+      nestedKey: "data",
+      errorKey: "err",
+      base: runId === undefined ? { service } : { service, runId },
+      timestamp: stamp,
+      formatters: { level: (label) => ({ level: label }), log: recordErrors },
+      serializers: { err: toErrorRecord },
+    },
+    { write },
+  );
+  if (target) {
+    const report = (count: number) => log.warn({ count }, "log records dropped");
+    delivery = buildDelivery({ ...target, service, report, ...(pace && { pace }) });
+  }
+  return {
+    log,
+    flush: async () => delivery?.flush(),
+    close: async (deadlineMs) => delivery?.close(deadlineMs),
+    dropped: () => delivery?.dropped() ?? 0,
+    spooled: () => delivery?.spooled() ?? 0,
+  };
+}
+
+/** The part of a line that depends on the moment. `at` is the id's own time, so that the store finds a resent record by it. */
+function stamp(): string {
+  const id = uuidv7();
+  const at = new Date(uuidTime(id) ?? Date.now()).toISOString();
+  const trace = currentTrace();
+  let text = `,"id":"${id}","at":"${at}"`;
+  if (!trace) return text;
+  text += `,"traceId":${JSON.stringify(trace.traceId)}`;
+  if (trace.correlationId) text += `,"correlationId":${JSON.stringify(trace.correlationId)}`;
+  return trace.taskId ? `${text},"taskId":${JSON.stringify(trace.taskId)}` : text;
+}
+
+/** Errors under any name, not only `err`: as plain objects they would read `{}`. */
+function recordErrors(merged: Record<string, unknown>): Record<string, unknown> {
+  let copy: Record<string, unknown> | null = null;
+  for (const key in merged) {
+    if (!(merged[key] instanceof Error)) continue;
+    copy ??= { ...merged };
+    copy[key] = toErrorRecord(merged[key]);
+  }
+  return copy ?? merged;
+}
+
+function toSafeLine(line: string): string {
+  try {
+    const record = redact(JSON.parse(line)) as Record<string, unknown>;
+    // The contract wants a message, and pino leaves it out when there is none.
+    if (typeof record.message !== "string") record.message = record.message === undefined ? "" : String(record.message);
+    return boundRecord(record);
+  } catch {
+    return JSON.stringify({ level: "error", message: redactText(line).slice(0, 16_000) });
+  }
+}
+
+/** `data` is spread so that an error's stack is printed as lines, not as one text with escapes. */
+function buildPretty(): (line: string) => string {
+  const pretty = prettyFactory({
+    colorize: process.stdout.isTTY === true,
+    messageKey: "message",
+    levelKey: "level",
+    timestampKey: "at",
+    translateTime: "SYS:HH:MM:ss.l",
+    ignore: "id,runId,service,traceId",
+    messageFormat: "{service}: {message}",
+    errorLikeObjectKeys: ["err", "error"],
+    singleLine: true,
+  });
+  return (line) => {
+    const { data, ...record } = JSON.parse(line) as Record<string, unknown>;
+    return pretty({ ...(data as object | undefined), ...record }) ?? `${line}\n`;
+  };
+}
+
+let hearsStdout = false;
+
+/** A reader of stdout that goes away (EPIPE) must not end the service: its lines also go to the logging service. */
+function printToStdout(): (text: string) => void {
+  if (!hearsStdout) process.stdout.on("error", () => undefined);
+  hearsStdout = true;
+  return (text) => void process.stdout.write(text);
+}
