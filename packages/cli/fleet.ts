@@ -1,0 +1,185 @@
+import { migrate } from "@signalbox/testing/migrate.ts";
+import { waitForAgents } from "./agents.ts";
+import { ensureDashboard } from "./dashboard-build.ts";
+import { type DashboardServer, startDashboard } from "./dashboard-server.ts";
+import { checkDatabase } from "./database-url.ts";
+import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database.ts";
+import type { FleetEnv } from "./fleet-env.ts";
+import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
+import { listServices, type PlannedService, planFleet } from "./fleet-plan.ts";
+import type { Output } from "./output.ts";
+import { dashboardPortOffset, databasePortOffset, ensurePortsFree, localUrl, type PortUse } from "./ports.ts";
+import { type SupervisedService, superviseService } from "./supervised-service.ts";
+
+/*
+ * A fleet on one machine: the database, its schema, the services, the dashboard, and `fleet.json`.
+ *
+ * It is built up in that order, what does not depend on each other side by side, and every part that began registers how
+ * it ends. Stopping runs these in reverse: first orchestrators (no new work, agents finish what they have), then agents,
+ * then logging, which has taken everybody's last lines, then the database. `fleet.json` goes first of all, so that nobody
+ * finds a fleet that is leaving. A boot that fails or is interrupted stops in the same way.
+ */
+
+export type FleetOptions = {
+  repository: string;
+  home: string;
+  env: FleetEnv;
+  portBase: number;
+  orchestrators: number;
+  output: Output;
+  /** Files are being edited: a service that does not start is tried again. */
+  watch: boolean;
+  /** The home's former owner was killed: its processes may still hold the ports for a moment. */
+  wasAbandoned: boolean;
+  /** Aborted when the fleet shall stop while it starts. */
+  signal: AbortSignal;
+};
+
+export type Fleet = {
+  planned: PlannedService[];
+  services: SupervisedService[];
+  dashboard: DashboardServer;
+  databaseUrl: string;
+};
+
+export type FleetHandle = {
+  start(): Promise<Fleet>;
+  /** @param force without grace */
+  stop(force: boolean): Promise<void>;
+};
+
+type Stop = (force: boolean) => Promise<void> | void;
+type Boot = FleetOptions & { stops: Stop[] };
+
+const leftoverPatienceMs = 30_000;
+
+export function buildFleet(options: FleetOptions): FleetHandle {
+  const boot: Boot = { ...options, stops: [] };
+  return {
+    start: () => startFleet(boot),
+    async stop(force) {
+      for (const stop of boot.stops.toReversed()) await stop(force);
+    },
+  };
+}
+
+async function startFleet(boot: Boot): Promise<Fleet> {
+  const { output, signal } = boot;
+  await ensurePortsFree(listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
+  const building = ensureDashboard(boot.repository, boot.home);
+  // Looked at below; a failure of the database must not make this one an unhandled rejection.
+  building.catch(() => undefined);
+  const databaseUrl = await openDatabase(boot);
+  const applied = await migrate({ url: databaseUrl });
+  output.say(`  schema          ${applied.length === 0 ? "up to date" : `${applied.length} migrations applied`}`);
+  signal.throwIfAborted();
+
+  const planned = await planFleet({
+    ...boot,
+    values: boot.env.values,
+    databaseUrl,
+    dashboardPort: dashboardPort(boot),
+  });
+  const file = buildFleetFileWriter(boot.home);
+  const state: { fleet: Fleet | null } = { fleet: null };
+  const services = startServices(boot, planned, () => {
+    if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => output.warn(String(error)));
+  });
+  const dashboard = await openDashboard(boot, await building, planned);
+  await Promise.all(services.map(({ started }) => started));
+  await registerAgents(boot, planned);
+  const fleet: Fleet = { planned, services, dashboard, databaseUrl };
+  boot.stops.push(() => {
+    state.fleet = null;
+    return file.remove();
+  });
+  await file.write(describeFleet(fleet));
+  state.fleet = fleet;
+  return fleet;
+}
+
+function dashboardPort({ portBase }: Boot): number {
+  return portBase + dashboardPortOffset;
+}
+
+function listPorts(boot: Boot): PortUse[] {
+  const { portBase, orchestrators, env } = boot;
+  const services = listServices(orchestrators).map(({ name, portOffset }) => ({
+    port: portBase + portOffset,
+    usedBy: name,
+  }));
+  const database = { port: portBase + databasePortOffset, usedBy: "the embedded PostgreSQL" };
+  return [
+    ...services,
+    { port: dashboardPort(boot), usedBy: "the dashboard" },
+    ...(env.values.DATABASE_URL ? [] : [database]),
+  ];
+}
+
+async function openDatabase({ env, home, portBase, output, stops }: Boot): Promise<string> {
+  const given = env.values.DATABASE_URL;
+  if (given) {
+    await checkDatabase(given);
+    output.say("  database        the PostgreSQL of DATABASE_URL");
+    return given;
+  }
+  const database: EmbeddedDatabase = await openEmbeddedDatabase({
+    home,
+    port: portBase + databasePortOffset,
+    password: env.values.DATABASE_PASSWORD ?? "",
+    adminPassword: env.values.DATABASE_ADMIN_PASSWORD ?? "",
+    onWarning: output.warn,
+  });
+  stops.push((force) => database.stop(force ? "immediate" : "fast"));
+  output.say(`  database        ${database.summary}`);
+  return database.url;
+}
+
+/** Started together, stopped by role: who makes work first, who takes everybody's last lines last. */
+function startServices(boot: Boot, planned: PlannedService[], onHealthy: () => void): SupervisedService[] {
+  const services: SupervisedService[] = [];
+  for (const role of ["logging", "agent", "orchestrator"] as const) {
+    const ofRole = planned.flatMap((service) =>
+      service.kind === "run" && service.role === role ? [service.plan] : [],
+    );
+    const supervised = ofRole.map((plan) =>
+      superviseService(plan, { output: boot.output, onHealthy, keepTrying: boot.watch }),
+    );
+    boot.stops.push(async (force) => {
+      await Promise.all(supervised.map((service) => (force ? service.kill() : service.stop())));
+    });
+    services.push(...supervised);
+  }
+  return services;
+}
+
+async function openDashboard(
+  boot: Boot,
+  built: { folder: string },
+  planned: PlannedService[],
+): Promise<DashboardServer> {
+  const dashboard = await startDashboard(built.folder, dashboardPort(boot));
+  boot.stops.push(() => dashboard.stop());
+  const running = planned.filter((service) => service.kind === "run");
+  dashboard.setServices(Object.fromEntries(running.map(({ name, port }) => [name, localUrl(port)])));
+  return dashboard;
+}
+
+async function registerAgents({ env, portBase, signal }: Boot, planned: PlannedService[]): Promise<void> {
+  const agents = planned.filter((service) => service.kind === "run" && service.role === "agent");
+  await waitForAgents({
+    orchestratorUrl: localUrl(portBase),
+    internalKey: env.values.INTERNAL_KEY ?? "",
+    agents: agents.map(({ name, port }) => ({ name, url: localUrl(port) })),
+    signal,
+  });
+}
+
+function describeFleet({ planned, services, dashboard, databaseUrl }: Fleet): FleetFile {
+  const states = planned.map((service): [string, ServiceState] => {
+    if (service.kind === "off") return [service.name, { state: "off", reason: service.reason }];
+    const pid = services.find(({ name }) => name === service.name)?.pid ?? 0;
+    return [service.name, { url: service.plan.url, pid, state: "running" }];
+  });
+  return { services: Object.fromEntries(states), dashboard: { url: dashboard.url }, databaseUrl };
+}

@@ -1,0 +1,130 @@
+import { setTimeout as delay } from "node:timers/promises";
+import { SetupError } from "@signalbox/testing/setup-error.ts";
+import { becomesHealthy, type Child, type Ended, type ServicePlan, spawnService, stopChild } from "./child.ts";
+import type { Output } from "./output.ts";
+
+export type SupervisedService = {
+  name: string;
+  url: string;
+  /** The running process's id; null between two lives. */
+  readonly pid: number | null;
+  /** Settles with the first life: healthy, or a SetupError that says why it is not. */
+  started: Promise<void>;
+  /** Ends the present life gracefully; the next begins at once. */
+  restart(): void;
+  /** Ends it for good. */
+  stop(): Promise<void>;
+  /** The same at once, without grace. */
+  kill(): Promise<void>;
+};
+
+export type SupervisionOptions = {
+  output: Output;
+  /** A new life is healthy. */
+  onHealthy: () => void;
+  /** While files are edited a broken start is no reason to give up. */
+  keepTrying: boolean;
+};
+
+const healthTimeoutMs = 60_000;
+const shortestDelayMs = 250;
+/** A dead service is back within 15 s: this pause and the start of a process. */
+const longestDelayMs = 8_000;
+/** A life this long clears the record of earlier failures. */
+const soundLifeMs = 30_000;
+
+/** The pause before the next life, doubled with every short life in a row. */
+export function restartDelayMs(shortLives: number): number {
+  return Math.min(longestDelayMs, shortestDelayMs * 2 ** Math.min(shortLives, 10));
+}
+
+/** Runs a service and brings it back whenever it ends, until it is stopped. */
+export function superviseService(plan: ServicePlan, options: SupervisionOptions): SupervisedService {
+  const life: Life = { child: null, isStopping: false, isRestartWanted: false, wake: new AbortController() };
+  const started = Promise.withResolvers<void>();
+  // Heard by whoever starts the fleet, unless that has failed already for another reason.
+  started.promise.catch(() => undefined);
+  const running = keepAlive(plan, options, life, started);
+  const wakeUp = () => life.wake.abort();
+  return {
+    name: plan.name,
+    url: plan.url,
+    get pid() {
+      return life.child?.pid ?? null;
+    },
+    started: started.promise,
+    restart() {
+      life.isRestartWanted = life.child !== null;
+      life.child?.askToStop();
+      wakeUp();
+    },
+    async stop() {
+      life.isStopping = true;
+      wakeUp();
+      if (life.child && !(await stopChild(life.child))) {
+        options.output.warn(`${plan.name} did not end in time and was killed`);
+      }
+      await running;
+    },
+    async kill() {
+      life.isStopping = true;
+      wakeUp();
+      life.child?.kill();
+      await running;
+    },
+  };
+}
+
+type Life = {
+  child: Child | null;
+  isStopping: boolean;
+  isRestartWanted: boolean;
+  /** Ends the pause between two lives. */
+  wake: AbortController;
+};
+
+type Started = PromiseWithResolvers<void>;
+
+async function keepAlive(plan: ServicePlan, options: SupervisionOptions, life: Life, started: Started): Promise<void> {
+  let shortLives = 0;
+  while (!life.isStopping) {
+    const bornAt = performance.now();
+    const ended = await liveOnce(plan, options, life, started);
+    if (life.isStopping) return;
+    if (life.isRestartWanted) {
+      life.isRestartWanted = false;
+      shortLives = 0;
+      continue;
+    }
+    shortLives = performance.now() - bornAt >= soundLifeMs ? 0 : shortLives + 1;
+    const delayMs = restartDelayMs(Math.max(0, shortLives - 1));
+    options.output.warn(`${plan.name} ended (${describeEnd(ended)}); it is started again in ${delayMs / 1_000} s`);
+    life.wake = new AbortController();
+    await delay(delayMs, undefined, { signal: life.wake.signal }).catch(() => undefined);
+  }
+}
+
+/** From its start to its end, however that comes. */
+async function liveOnce(plan: ServicePlan, options: SupervisionOptions, life: Life, started: Started): Promise<Ended> {
+  const child = spawnService(plan, (line) => options.output.relay(plan.name, line));
+  life.child = child;
+  const isHealthy = await becomesHealthy(child, plan.url, healthTimeoutMs);
+  if (isHealthy) {
+    started.resolve();
+    options.onHealthy();
+  } else child.kill();
+  const ended = await child.exited;
+  if (!isHealthy && !options.keepTrying) started.reject(explainStart(plan, child, ended));
+  life.child = null;
+  return ended;
+}
+
+function describeEnd({ code, signal }: Ended): string {
+  return signal ? `by ${signal}` : `exit code ${code}`;
+}
+
+function explainStart(plan: ServicePlan, child: Child, ended: Ended): SetupError {
+  const said = child.lastLines().map((line) => line.trim());
+  const last = said.at(-1) ?? "it said nothing";
+  return new SetupError(`${plan.name} does not start (${describeEnd(ended)}): ${last}; its lines above say more`);
+}
