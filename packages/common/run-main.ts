@@ -26,7 +26,7 @@ const flushDeadlineMs = 2_000;
  * The whole of a `main.ts`: settings, start, signals, exit code.
  *
  * Exits 1 when a setting is bad (every bad key on stderr, no values), when starting fails, or when an error escapes;
- * 0 after SIGTERM or SIGINT once `stop` is done, 1 if that takes more than 25 s or a second signal comes. A service
+ * 0 after SIGTERM or SIGINT once `stop` is done, 1 if that takes more than 25 s or a later signal insists. A service
  * that was started by a supervisor (with an IPC channel) stops when the supervisor is gone, so that a SIGKILLed
  * supervisor leaves no orphans behind.
  */
@@ -60,19 +60,22 @@ function refuseConfig(service: string, { problems }: ConfigError): void {
   process.disconnect?.();
 }
 
+/** A terminal tells the whole process group and a supervisor tells its children: one wish may arrive twice. */
+const sameWishMs = 2_000;
+
 function stopOnSignals(service: Service, crash: (error: unknown) => Promise<void>): void {
-  let isStopping = false;
+  let stoppingSince: number | null = null;
   function stop(): void {
-    if (isStopping) {
-      process.exit(1);
-    }
-    isStopping = true;
-    withDeadline(service.stop(), stopDeadlineMs, "stopping").then(() => process.exit(0), crash);
+    const now = performance.now();
+    if (stoppingSince === null) {
+      stoppingSince = now;
+      withDeadline(service.stop(), stopDeadlineMs, "stopping").then(() => process.exit(0), crash);
+    } else if (now - stoppingSince > sameWishMs) process.exit(1);
   }
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.once("disconnect", () => {
-    if (!isStopping) stop();
+    if (stoppingSince === null) stop();
   });
 }
 

@@ -216,6 +216,12 @@ export const serviceSettings = {
     pattern: httpUrl,
     default: "http://127.0.0.1:4001",
   }),
+  DATABASE_URL: Type.String({
+    title: "a postgres:// URL",
+    description: "The one PostgreSQL (15 or later) of the fleet",
+    pattern: "^postgres(ql)?://",
+    writeOnly: true,
+  }),
   BASIC_AUTH_USER: Type.String({
     title: "a name without a colon",
     description: "User name of the person who runs the fleet (HTTP Basic)",

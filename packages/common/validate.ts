@@ -46,7 +46,8 @@ function daysInMonth(year: number, month: number): number {
  * @param options.strict false for schemas that others wrote: keywords that Ajv does not know are then ignored
  */
 export function buildAjv(options: { allErrors: boolean; strict?: boolean }): Ajv2020 {
-  const ajv = new Ajv2020({ strict: options.strict ?? true, allErrors: options.allErrors });
+  // No `strictTypes`: a schema may judge the members of objects and let every other JSON pass, as an agent's payload does.
+  const ajv = new Ajv2020({ strict: options.strict ?? true, strictTypes: false, allErrors: options.allErrors });
   addFormats.default(ajv);
   ajv.addFormat("date-time", { type: "string", validate: isInstant });
   return ajv;
