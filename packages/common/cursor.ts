@@ -28,7 +28,7 @@ export function decodeCursor<const S extends readonly CursorPart[]>(text: string
   if (!fits || !shape.every((kind, at) => isPart(kind, parts[at] ?? ""))) {
     throw invalidRequest("/cursor", "is not a cursor that this list gave; start again without one");
   }
-  return shape.map((kind, at) => (kind === "integer" ? Number(parts[at]) : parts[at])) as Values<S>;
+  return shape.map((kind, at) => (kind === "integer" ? Number(parts[at]) : parts[at])) as unknown as Values<S>;
 }
 
 function isPart(kind: CursorPart, text: string): boolean {

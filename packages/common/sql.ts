@@ -141,8 +141,3 @@ export async function transaction<T>(pool: Pool, work: (db: Queryable) => Promis
     client.release(broken);
   }
 }
-
-/** The SQLSTATE of a database error; null for anything else. */
-export function sqlState(error: unknown): string | null {
-  return error instanceof pg.DatabaseError && typeof error.code === "string" ? error.code : null;
-}

@@ -23,5 +23,11 @@ export function isForbiddenAddress(address: string): boolean {
     const first = Number(plain.split(".")[0]);
     return plain.startsWith("169.254.") || first === 0 || first >= 224;
   }
-  return plain === "::" || /^fe[89ab]/.test(plain) || plain.startsWith("ff") || plain === "fd00:ec2::254" || /^::ffff:a9fe:/.test(plain);
+  return (
+    plain === "::" ||
+    /^fe[89ab]/.test(plain) ||
+    plain.startsWith("ff") ||
+    plain === "fd00:ec2::254" ||
+    /^::ffff:a9fe:/.test(plain)
+  );
 }

@@ -42,20 +42,29 @@ function judgeBody(body: unknown, attempt: Attempt, random: number): Verdict {
   if (isRecord(body) && "result" in body) return { kind: "complete", result: body.result };
   const waiting = isRecord(body) ? body.waiting : undefined;
   if (isRecord(waiting) && (waiting.for === "input" || waiting.for === "approval")) {
-    return { kind: "park", for: waiting.for, prompt: typeof waiting.prompt === "string" ? waiting.prompt.slice(0, 10_000) : null };
+    return {
+      kind: "park",
+      for: waiting.for,
+      prompt: typeof waiting.prompt === "string" ? waiting.prompt.slice(0, 10_000) : null,
+    };
   }
   const message = 'the agent answered 200 without "result" or "waiting"';
   return tryAgain({ code: "bad_answer", message }, attempt, random, 0);
 }
 
 function tryAgain(error: TaskError, attempt: Attempt, random: number, retryAfterMs: number): Verdict {
-  const context = { ...error, retryable: true, details: { ...toDetails(error.details), attempt: attempt.number, maxAttempts: attempt.max } };
+  const context = {
+    ...error,
+    retryable: true,
+    details: { ...toDetails(error.details), attempt: attempt.number, maxAttempts: attempt.max },
+  };
   if (attempt.number >= attempt.max) return { kind: "fail", error: context };
   return { kind: "retry", error: context, delayMs: retryDelayMs(attempt.number, random, retryAfterMs) };
 }
 
 function toTransportError(answer: Exclude<Answer, { kind: "answered" }>): TaskError {
-  if (answer.kind === "timeout") return { code: "agent_timeout", message: `the agent did not answer within ${answer.afterMs} ms` };
+  if (answer.kind === "timeout")
+    return { code: "agent_timeout", message: `the agent did not answer within ${answer.afterMs} ms` };
   if (answer.kind === "rubbish") return { code: "bad_answer", message: answer.message };
   return { code: "agent_unreachable", message: answer.message };
 }
@@ -64,7 +73,10 @@ function toTransportError(answer: Exclude<Answer, { kind: "answered" }>): TaskEr
 function toAgentError(status: number, body: unknown): TaskError {
   const said = isRecord(body) && isRecord(body.error) ? body.error : {};
   const code = typeof said.code === "string" && said.code !== "" ? said.code.slice(0, 100) : `agent_${status}`;
-  const message = typeof said.message === "string" && said.message !== "" ? said.message.slice(0, 10_000) : `the agent answered ${status}`;
+  const message =
+    typeof said.message === "string" && said.message !== ""
+      ? said.message.slice(0, 10_000)
+      : `the agent answered ${status}`;
   return { code, message, details: { status, ...(said.details === undefined ? {} : { said: said.details }) } };
 }
 

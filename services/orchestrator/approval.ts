@@ -2,19 +2,27 @@ import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Next, Plan, Refusal } from "./patch.ts";
 
 /** What a person decided about a task that waits for them, and the version that they saw. */
-export type DecisionByPerson = { verdict: "approve" | "reject"; ifVersion: number; note: string | null; actor: string; at: string };
+export type DecisionByPerson = { verdict: "approve" | "reject"; ifVersion: number; note: string | null; actor: string };
 
-/** Approve and reject, bound to the version that was on screen. */
+/** Approve and reject, bound to the version that was on screen. When it was decided is the database's to say. */
 export function planDecision(task: Task, decision: DecisionByPerson): Plan {
   const refusal = judgeWaiting(task, decision.ifVersion, "approval");
   if (refusal !== null) return { kind: "refuse", because: refusal };
-  const approval = task.approval && { ...task.approval, decidedBy: decision.actor, decidedAt: decision.at };
+  const approval = task.approval && { ...task.approval, decidedBy: decision.actor };
   const data = decision.note === null ? {} : { note: decision.note };
   if (decision.verdict === "approve") {
-    return { kind: "change", next: { ...toKept(task), status: "queued", approval, runAt: toDueTime(task) }, event: { kind: "approved", data } };
+    return {
+      kind: "change",
+      next: { ...toKept(task), status: "queued", approval, runAt: toDueTime(task) },
+      event: { kind: "approved", data },
+    };
   }
   const error = { code: "rejected", message: decision.note ?? `rejected by ${decision.actor}` };
-  return { kind: "change", next: { ...toKept(task), status: "canceled", approval, error }, event: { kind: "rejected", data } };
+  return {
+    kind: "change",
+    next: { ...toKept(task), status: "canceled", approval, error },
+    event: { kind: "rejected", data },
+  };
 }
 
 /** A person's answer to an agent's question. */
@@ -29,7 +37,11 @@ export function planInput(task: Task, given: { ifVersion: number; input: unknown
 export function planExpiry(task: Task, version: number): Plan {
   if (task.version !== version || task.status !== "waiting") return { kind: "keep" };
   const error = { code: "approval_expired", message: "nobody decided before the approval expired" };
-  return { kind: "change", next: { ...toKept(task), status: "failed", error }, event: { kind: "failed", data: { error } } };
+  return {
+    kind: "change",
+    next: { ...toKept(task), status: "failed", error },
+    event: { kind: "failed", data: { error } },
+  };
 }
 
 function judgeWaiting(task: Task, ifVersion: number, what: "approval" | "input"): Refusal | null {

@@ -1,6 +1,6 @@
+import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Log, LogLevel } from "@signalbox/common/contracts/log.ts";
 import { logLevels } from "@signalbox/common/contracts/log.ts";
-import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
 
@@ -32,7 +32,9 @@ export type StreamFilter = {
 };
 
 /** One event or log record, serialised once for all clients: all of the frame but its cursor. */
-export type Part = { source: "task"; seq: number; task: Task; body: string } | { source: "log"; seq: number; log: Log; body: string };
+export type Part =
+  | { source: "task"; seq: number; task: Task; body: string }
+  | { source: "log"; seq: number; log: Log; body: string };
 
 export function toTaskPart(entry: { seq: number; event: TaskEvent; task: Task }): Part {
   const body = `,"event":${JSON.stringify(entry.event)},"task":${JSON.stringify(entry.task)}}`;
@@ -53,14 +55,19 @@ export function matches(filter: StreamFilter, part: Part): boolean {
 }
 
 function matchesTask(filter: StreamFilter, task: Task): boolean {
-  if (filter.taskIds && !filter.taskIds.has(task.id) && !(task.parentId && filter.taskIds.has(task.parentId))) return false;
+  if (filter.taskIds && !filter.taskIds.has(task.id) && !(task.parentId && filter.taskIds.has(task.parentId)))
+    return false;
   return isWanted(filter.traceId, task.traceId) && isWanted(filter.correlationId, task.correlationId);
 }
 
 function matchesLog(filter: StreamFilter, log: Log): boolean {
   if (filter.taskIds && !(log.taskId && filter.taskIds.has(log.taskId))) return false;
   if (filter.level && logLevels.indexOf(log.level) < logLevels.indexOf(filter.level)) return false;
-  return isWanted(filter.traceId, log.traceId) && isWanted(filter.correlationId, log.correlationId) && isWanted(filter.service, log.service);
+  return (
+    isWanted(filter.traceId, log.traceId) &&
+    isWanted(filter.correlationId, log.correlationId) &&
+    isWanted(filter.service, log.service)
+  );
 }
 
 function isWanted(wanted: string | undefined, actual: string | null): boolean {

@@ -1,6 +1,14 @@
 import { isDeepStrictEqual } from "node:util";
 import type { EventKind } from "@signalbox/common/contracts/event.ts";
-import type { Approval, PatchTask, Progress, Task, TaskError, TaskStatus, WaitReason } from "@signalbox/common/contracts/task.ts";
+import type {
+  Approval,
+  PatchTask,
+  Progress,
+  Task,
+  TaskError,
+  TaskStatus,
+  WaitReason,
+} from "@signalbox/common/contracts/task.ts";
 import { hasEnded, mayTurnInto, reachableFrom } from "./transition.ts";
 
 /** The members of a task that a change by hand sets, as they shall be; `runAt` null means now. */
@@ -34,7 +42,12 @@ export type Seen = { ifVersion: number } | { attempt: number };
 export type PatchBody = Omit<PatchTask, "ifVersion" | "attempt">;
 
 /** Decides a PATCH against the task as it is stored. Pure: the caller holds the row. */
-export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: { actor: string; attemptBudget: number }): Plan {
+export function planPatch(
+  task: Task,
+  seen: Seen,
+  patch: PatchBody,
+  by: { actor: string; attemptBudget: number },
+): Plan {
   const stale = judgeSeen(task, seen);
   if (stale !== null) return { kind: "refuse", because: stale };
   const wanted = patch.status ?? task.status;
@@ -47,7 +60,14 @@ export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: { actor:
   const reason = patch.reason === undefined ? {} : { reason: patch.reason };
   if ("attempt" in seen && hasEnded(wanted) && wanted !== "canceled") {
     const error = next.error === null ? {} : { error: next.error };
-    return { kind: "change", next, event: { kind: wanted === "completed" ? "completed" : "failed", data: { attempt: task.attempt, ...error, ...reason } } };
+    return {
+      kind: "change",
+      next,
+      event: {
+        kind: wanted === "completed" ? "completed" : "failed",
+        data: { attempt: task.attempt, ...error, ...reason },
+      },
+    };
   }
   return { kind: "change", next, event: { kind: "patched", data: { changes, ...reason } } };
 }
@@ -55,7 +75,10 @@ export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: { actor:
 function judgeSeen(task: Task, seen: Seen): Refusal | null {
   if ("attempt" in seen) {
     if (task.status === "running" && task.attempt === seen.attempt) return null;
-    return { code: "lease_lost", message: `attempt ${seen.attempt} of task ${task.id} does not run (any more); stop working on it` };
+    return {
+      code: "lease_lost",
+      message: `attempt ${seen.attempt} of task ${task.id} does not run (any more); stop working on it`,
+    };
   }
   if (seen.ifVersion === task.version) return null;
   const message = `task ${task.id} has version ${task.version}, not ${seen.ifVersion}; read it again and decide anew`;
@@ -67,7 +90,10 @@ function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): stri
     return `a ${task.status} task cannot become ${wanted}; it can become ${reachableFrom(task.status).join(", ")}`;
   }
   const waitsForApproval = task.status === "waiting" && task.waitingFor === "approval";
-  if (waitsForApproval && (wanted === "queued" || wanted === "failed" || (wanted === "waiting" && patch.waitingFor === "input"))) {
+  if (
+    waitsForApproval &&
+    (wanted === "queued" || wanted === "failed" || (wanted === "waiting" && patch.waitingFor === "input"))
+  ) {
     return `task ${task.id} waits for an approval; only approve, reject, cancel or its expiry end that`;
   }
   if (patch.waitingFor && wanted !== "waiting") return `waitingFor is for waiting tasks; this one is ${wanted}`;
@@ -112,7 +138,14 @@ function toPlainChanges(patch: PatchBody, kept: Next): Partial<Next> {
 function toWaiting(task: Task, patch: PatchBody, actor: string): Partial<Next> {
   const waitingFor = patch.waitingFor ?? task.waitingFor ?? "input";
   if (waitingFor === task.waitingFor) return { waitingFor };
-  const asked: Approval = { reason: patch.reason ?? null, prompt: null, requestedBy: actor, expiresAt: null, decidedBy: null, decidedAt: null };
+  const asked: Approval = {
+    reason: patch.reason ?? null,
+    prompt: null,
+    requestedBy: actor,
+    expiresAt: null,
+    decidedBy: null,
+    decidedAt: null,
+  };
   return { waitingFor, approval: waitingFor === "approval" ? asked : task.approval };
 }
 
@@ -128,8 +161,11 @@ function toError(wanted: TaskStatus, patch: PatchBody, actor: string): TaskError
  * asked for and never given is asked for again.
  */
 export function planRetry(task: Task, attemptBudget: number): Next {
-  const unapproved = task.approval !== null && task.approval.requestedBy !== null && task.approval.prompt === null
-    && (task.approval.decidedAt === null || task.error?.code === "rejected");
+  const unapproved =
+    task.approval !== null &&
+    task.approval.requestedBy !== null &&
+    task.approval.prompt === null &&
+    (task.approval.decidedAt === null || task.error?.code === "rejected");
   return {
     status: unapproved ? "waiting" : "queued",
     waitingFor: unapproved ? "approval" : null,
@@ -140,7 +176,10 @@ export function planRetry(task: Task, attemptBudget: number): Next {
     priority: task.priority,
     runAt: null,
     maxAttempts: task.maxAttempts + attemptBudget,
-    approval: unapproved && task.approval ? { ...task.approval, expiresAt: null, decidedBy: null, decidedAt: null } : task.approval,
+    approval:
+      unapproved && task.approval
+        ? { ...task.approval, expiresAt: null, decidedBy: null, decidedAt: null }
+        : task.approval,
     progress: null,
   };
 }
@@ -152,7 +191,8 @@ export function toChanges(task: Task, next: Next): Record<string, { from: unknow
   const changes: Record<string, { from: unknown; to: unknown }> = {};
   for (const field of compared) {
     const to = field === "runAt" && next.runAt === null ? task.runAt : next[field];
-    if (!isDeepStrictEqual(task[field] ?? null, to ?? null)) changes[field] = { from: task[field] ?? null, to: to ?? null };
+    if (!isDeepStrictEqual(task[field] ?? null, to ?? null))
+      changes[field] = { from: task[field] ?? null, to: to ?? null };
   }
   return changes;
 }

@@ -19,7 +19,11 @@ export function slotKey(instance: string, type: string): string {
  * @param running runs by `slotKey`
  * @param most how many slots at the most, over all types; what is left goes round so that no type starves another
  */
-export function planSlots(agents: readonly LiveAgent[], running: ReadonlyMap<string, number>, most: number): FreeSlot[] {
+export function planSlots(
+  agents: readonly LiveAgent[],
+  running: ReadonlyMap<string, number>,
+  most: number,
+): FreeSlot[] {
   const perType = [...groupByType(agents).values()].map((offers) => fillEvenly(offers, running));
   const slots: FreeSlot[] = [];
   for (let round = 0; slots.length < most && perType.some((list) => round < list.length); round++) {

@@ -24,18 +24,25 @@ export function buildStore(pool: Pool) {
     readLedger: (range: { after: number; upTo: number; limit: number }) => reads.readLedger(pool, range),
     latestEventSeq: (upTo: number) => reads.latestEventSeq(pool, upTo),
     explainWait: (id: string) => reads.explainWait(pool, id),
-    changeTask: <R>(id: string, actor: string, decide: (locked: Locked) => Decision<R>) => changeTask(pool, id, actor, decide),
+    changeTask: <R>(id: string, actor: string, decide: (locked: Locked) => Decision<R>) =>
+      changeTask(pool, id, actor, decide),
     cancelTree: (id: string, by: { actor: string; reason: string | null }) => cancelTree(pool, id, by),
     claimTasks: (slots: readonly Slot[], lease: { owner: string; ms: number }) => claimTasks(pool, slots, lease),
     finishAttempts: (batch: readonly Finish[]) => finishAttempts(pool, batch),
     noteDiscarded: (late: readonly Finish[]) => noteDiscarded(pool, late),
     renewLeases: (held: readonly Lease[], ms: number) => leases.renewLeases(pool, held, ms),
     listExpired: (limit: number) => leases.listExpired(pool, limit),
-    reportProgress: (run: { taskId: string; attempt: number; leaseId: string | null }, note: leases.ProgressNote, leaseMs: number) =>
-      leases.reportProgress(pool, run, note, leaseMs),
-    noteAgentEvent: (run: { taskId: string; attempt: number }, note: { kind: "side_effect" | "note"; data: Record<string, unknown> }) =>
-      leases.noteAgentEvent(pool, run, note),
-    noteLateCall: (taskId: string, late: { attempt: number; what: string; actor: string }) => leases.noteLateCall(pool, taskId, late),
+    reportProgress: (
+      run: { taskId: string; attempt: number; leaseId: string | null },
+      note: leases.ProgressNote,
+      leaseMs: number,
+    ) => leases.reportProgress(pool, run, note, leaseMs),
+    noteAgentEvent: (
+      run: { taskId: string; attempt: number },
+      note: { kind: "side_effect" | "note"; data: Record<string, unknown> },
+    ) => leases.noteAgentEvent(pool, run, note),
+    noteLateCall: (taskId: string, late: { attempt: number; what: string; actor: string }) =>
+      leases.noteLateCall(pool, taskId, late),
     wakeDue: (limit: number) => timers.wakeDue(pool, limit),
     joinDue: (limit: number) => timers.joinDue(pool, limit),
     nextDueMs: () => timers.nextDueMs(pool),
@@ -50,6 +57,7 @@ export function buildStore(pool: Pool) {
     countByStatus: () => reads.countByStatus(pool),
     ping: () => exec(pool, sql`select 1`),
     /** The locking of keys relies on each statement seeing what was committed before it. */
-    getIsolation: () => one(pool, (row) => row.default_transaction_isolation as string, sql`show default_transaction_isolation`),
+    getIsolation: () =>
+      one(pool, (row) => row.default_transaction_isolation as string, sql`show default_transaction_isolation`),
   };
 }

@@ -12,7 +12,13 @@ const maxAnswerBytes = 1_048_576;
 
 export type AgentClient = {
   /** Posts one run. Never throws: whatever happens is an answer. An abort by `signal` reads as unreachable. */
-  run(call: { url: string; body: RunRequest; leaseId: string; timeoutMs: number; signal: AbortSignal }): Promise<Answer>;
+  run(call: {
+    url: string;
+    body: RunRequest;
+    leaseId: string;
+    timeoutMs: number;
+    signal: AbortSignal;
+  }): Promise<Answer>;
   close(): Promise<void>;
 };
 
@@ -70,14 +76,21 @@ async function toAnswer(response: Dispatcher.ResponseData): Promise<Answer> {
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
     size += chunk.length;
     // Leaving the loop destroys the body and with it the connection.
-    if (size > maxAnswerBytes) return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
+    if (size > maxAnswerBytes)
+      return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
     chunks.push(chunk);
   }
   const retryAfter = response.headers["retry-after"];
   const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, Date.now());
   const body = parseBody(Buffer.concat(chunks));
-  if (body.kind === "broken" && response.statusCode === 200) return { kind: "rubbish", message: `the agent's answer is not acceptable JSON: ${body.message}` };
-  return { kind: "answered", status: response.statusCode, body: body.kind === "json" ? body.value : null, retryAfterMs };
+  if (body.kind === "broken" && response.statusCode === 200)
+    return { kind: "rubbish", message: `the agent's answer is not acceptable JSON: ${body.message}` };
+  return {
+    kind: "answered",
+    status: response.statusCode,
+    body: body.kind === "json" ? body.value : null,
+    retryAfterMs,
+  };
 }
 
 function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "broken"; message: string } {
@@ -89,7 +102,11 @@ function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "b
 }
 
 /** The system's resolver, less the addresses that no agent lives at: checked at connect, so that no later answer slips in. */
-const checkedLookup: typeof lookup = ((host: string, options: object, done: (error: Error | null, ...found: unknown[]) => void) => {
+const checkedLookup: typeof lookup = ((
+  host: string,
+  options: object,
+  done: (error: Error | null, ...found: unknown[]) => void,
+) => {
   lookup(host, { ...options, all: true }, (error, found) => {
     if (error) return done(error);
     const allowed = found.filter(({ address }) => !isForbiddenAddress(address));

@@ -31,7 +31,8 @@ export function buildLogStreamClient(options: { url: string; internalKey: string
   return {
     async *follow({ after, filter, signal }) {
       const url = new URL("/logs/stream", options.url);
-      for (const [key, value] of Object.entries(filter ?? {})) if (value !== undefined) url.searchParams.set(key, value);
+      for (const [key, value] of Object.entries(filter ?? {}))
+        if (value !== undefined) url.searchParams.set(key, value);
       const response = await request(url, {
         dispatcher: connections,
         signal,

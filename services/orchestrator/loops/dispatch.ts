@@ -4,9 +4,10 @@
  * If the process dies after a claim, the lease runs out and the reaper takes the task up. If it dies after the agent's
  * answer and before the write, the agent sees the task again: an agent may see one task twice, which the contract says.
  */
-import { buildBell } from "@signalbox/common/tail.ts";
-import type { Logger } from "pino";
+
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
+import type { Log } from "@signalbox/common/log.ts";
+import { buildBell } from "@signalbox/common/tail.ts";
 import { judgeAnswer } from "../answer.ts";
 import type { AgentClient } from "../clients/agent.ts";
 import { type FreeSlot, planSlots, slotKey } from "../slots.ts";
@@ -21,7 +22,12 @@ const pollMs = 5_000;
 const maxClaim = 200;
 export const leaseMs = 30_000;
 
-type Run = { claimed: Claimed; abort: AbortController; startedAt: number; fate: "running" | "ended elsewhere" | "released" };
+type Run = {
+  claimed: Claimed;
+  abort: AbortController;
+  startedAt: number;
+  fate: "running" | "ended elsewhere" | "released";
+};
 
 export type Dispatcher = {
   /** There may be something to claim. */
@@ -43,8 +49,8 @@ export type DispatchOptions = {
   agents: AgentClient;
   finishes: FinishQueue;
   owner: string;
-  log: Logger;
-  onRun?: (claimed: Claimed) => void;
+  log: Log;
+  onStarted: () => void;
 };
 
 export function buildDispatcher(options: DispatchOptions): Dispatcher {
@@ -75,6 +81,7 @@ export function buildDispatcher(options: DispatchOptions): Dispatcher {
     const claimed = await store.claimTasks(slots, { owner: options.owner, ms: leaseMs });
     backlog = typesWithMore(slots, claimed);
     for (const task of claimed) start(task);
+    if (claimed.length > 0) options.onStarted();
     return backlog.size > 0 && slots.length === maxClaim;
   }
 
@@ -82,9 +89,10 @@ export function buildDispatcher(options: DispatchOptions): Dispatcher {
     const run: Run = { claimed, abort: new AbortController(), startedAt: performance.now(), fate: "running" };
     runs.set(claimed.task.id, run);
     count(claimed, 1);
-    options.onRun?.(claimed);
     void runAttempt(run)
-      .catch((error: unknown) => log.error({ err: error, ...toNames(claimed) }, "a run broke off; its lease will expire and it will be retried"))
+      .catch((error: unknown) =>
+        log.error({ err: error, ...toNames(claimed) }, "a run broke off; its lease will expire and it will be retried"),
+      )
       .finally(() => settle(run));
   }
 
@@ -130,7 +138,10 @@ export function buildDispatcher(options: DispatchOptions): Dispatcher {
     const verdict = judgeAnswer(answer, { number: task.attempt, max: task.maxAttempts }, Math.random());
     if (verdict.kind === "retry" || verdict.kind === "fail") {
       const level = verdict.kind === "fail" ? "error" : "warn";
-      log[level]({ ...toNames(run.claimed), error: verdict.error }, `attempt ${task.attempt} of ${task.type} failed: ${verdict.error.message}`);
+      log[level](
+        { ...toNames(run.claimed), error: verdict.error },
+        `attempt ${task.attempt} of ${task.type} failed: ${verdict.error.message}`,
+      );
     }
     return verdict;
   }
@@ -195,7 +206,14 @@ function typesWithMore(slots: readonly FreeSlot[], claimed: readonly Claimed[]):
 }
 
 function toNames({ task, agentName }: Claimed) {
-  return { taskId: task.id, traceId: task.traceId, correlationId: task.correlationId, taskType: task.type, attempt: task.attempt, agent: agentName };
+  return {
+    taskId: task.id,
+    traceId: task.traceId,
+    correlationId: task.correlationId,
+    taskType: task.type,
+    attempt: task.attempt,
+    agent: agentName,
+  };
 }
 
 function toRequest({ task, input, hasInput }: Claimed): RunRequest {

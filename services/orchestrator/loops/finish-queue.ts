@@ -81,10 +81,11 @@ export function buildFinishQueue(options: {
         pump();
       });
     },
-    idle: () => new Promise((resolve) => {
-      idlers.push(resolve);
-      pump();
-    }),
+    idle: () =>
+      new Promise((resolve) => {
+        idlers.push(resolve);
+        pump();
+      }),
   };
 }
 

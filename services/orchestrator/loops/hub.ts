@@ -7,9 +7,10 @@
  * read has reached the position, so nothing falls between. A feed never sends a number that is not above its own, so nothing
  * comes twice. A client whose buffer is full turns to behind and goes on from its own position when it has drained.
  */
+
+import type { Log } from "@signalbox/common/log.ts";
 import type { Tail } from "@signalbox/common/tail.ts";
 import { rest } from "@signalbox/common/tail.ts";
-import type { Logger } from "pino";
 import type { LogStreamClient } from "../clients/log-stream.ts";
 import { type Part, type Position, toCursor, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
@@ -30,7 +31,7 @@ export type Hub = {
 
 const reconnectMs = 500;
 
-export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log: Logger }): Hub {
+export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log: Log }): Hub {
   const subscribers = new Set<Subscriber>();
   const listeners = new Set<(entry: LedgerEntry) => void>();
   const logKnown = Promise.withResolvers<void>();
@@ -94,7 +95,8 @@ export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log
         await followOnce(signal).then(
           () => undefined,
           (error: unknown) => {
-            if (!signal.aborted && !isSaid) options.log.warn({ err: error }, "the log stream broke off; it will be resumed");
+            if (!signal.aborted && !isSaid)
+              options.log.warn({ err: error }, "the log stream broke off; it will be resumed");
             isSaid = true;
           },
         );

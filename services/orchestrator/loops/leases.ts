@@ -1,5 +1,5 @@
 /** Keeps the leases of this orchestrator alive, and takes up the runs of those that are dead. */
-import type { Logger } from "pino";
+import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { retryDelayMs } from "../backoff.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
@@ -13,7 +13,7 @@ const reapMs = 2_000;
 const trustMs = leaseMs - 4_000;
 const maxReaped = 200;
 
-export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dispatcher: Dispatcher; log: Logger }) {
+export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dispatcher: Dispatcher; log: Log }) {
   const renewedAt = new Map<string, number>();
 
   async function renew(): Promise<void> {
@@ -27,7 +27,8 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
         return null;
       });
       for (const leaseId of alive ?? []) renewedAt.set(leaseId, askedAt);
-      if (alive) dispatcher.lose(new Set(held.map((lease) => lease.leaseId).filter((id) => !alive.has(id) && isStillHeld(id))));
+      if (alive)
+        dispatcher.lose(new Set(held.map((lease) => lease.leaseId).filter((id) => !alive.has(id) && isStillHeld(id))));
     }
     const now = performance.now();
     dispatcher.lose(new Set([...renewedAt].filter(([, at]) => now - at > trustMs).map(([id]) => id)));
@@ -51,20 +52,24 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
   };
 }
 
-export function buildReaper({ store, log, onReaped }: { store: Store; log: Logger; onReaped: () => void }) {
+export function buildReaper({ store, log, onReaped }: { store: Store; log: Log; onReaped: () => void }) {
   async function reap(): Promise<void> {
     const expired = await store.listExpired(maxReaped);
     if (expired.length === 0) return;
     const { ended } = await store.finishAttempts(expired.map(toFinish));
     if (ended.size === 0) return;
-    log.warn({ tasks: [...ended].slice(0, 20), count: ended.size }, `${ended.size} leases had expired; their tasks were taken up`);
+    log.warn(
+      { tasks: [...ended].slice(0, 20), count: ended.size },
+      `${ended.size} leases had expired; their tasks were taken up`,
+    );
     onReaped();
   }
   return {
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {
         await rest(reapMs * (0.75 + 0.5 * Math.random()), signal);
-        if (!signal.aborted) await reap().catch((error: unknown) => log.warn({ err: error }, "the reaper failed; it will try again"));
+        if (!signal.aborted)
+          await reap().catch((error: unknown) => log.warn({ err: error }, "the reaper failed; it will try again"));
       }
     },
   };

@@ -20,16 +20,31 @@ export type Roster = {
 
 type Seen = LiveAgent & { seenAt: number };
 
-export function buildRoster(options: { store: Store; owner: string; onChange: () => void; onError: (error: unknown) => void }): Roster {
+export function buildRoster(options: {
+  store: Store;
+  owner: string;
+  onChange: () => void;
+  onError: (error: unknown) => void;
+}): Roster {
   const bell = buildBell();
   const seen = new Map<string, Seen>();
   let others = new Map<string, number>();
 
   async function refresh(): Promise<void> {
-    const [rows, running] = await Promise.all([options.store.listLiveAgents(staleMs), options.store.countOthersRunning(options.owner)]);
+    const [rows, running] = await Promise.all([
+      options.store.listLiveAgents(staleMs),
+      options.store.countOthersRunning(options.owner),
+    ]);
     const now = performance.now();
     const isNews = rows.some((row) => !seen.has(row.instance));
-    for (const row of rows) seen.set(row.instance, { name: row.name, instance: row.instance, url: row.url, types: row.types, seenAt: now - row.ageMs });
+    for (const row of rows)
+      seen.set(row.instance, {
+        name: row.name,
+        instance: row.instance,
+        url: row.url,
+        types: row.types,
+        seenAt: now - row.ageMs,
+      });
     for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
     const wasBusy = others.size > 0;
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));

@@ -1,7 +1,16 @@
 /** One client of the live stream: what it wants, how far it has come, and how it catches up (see hub.ts). */
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogStreamClient } from "../clients/log-stream.ts";
-import { matches, type Part, type Position, type StreamFilter, toCursor, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
+import {
+  matches,
+  type Part,
+  type Position,
+  type StreamFilter,
+  toCursor,
+  toFrameText,
+  toLogPart,
+  toTaskPart,
+} from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
 
 /** Where frames go; a WebSocket or a server-sent event stream. */
@@ -37,7 +46,13 @@ const drainPollMs = 25;
 const slowLimitMs = 30_000;
 const pageRows = 200;
 
-export function buildSubscriber(options: { filter: StreamFilter; since: Position | null; sink: Sink; sources: Sources; signal: AbortSignal }): Subscriber {
+export function buildSubscriber(options: {
+  filter: StreamFilter;
+  since: Position | null;
+  sink: Sink;
+  sources: Sources;
+  signal: AbortSignal;
+}): Subscriber {
   const { filter, sink, sources, signal } = options;
   const now = sources.position();
   const since = options.since ?? now;
@@ -47,7 +62,10 @@ export function buildSubscriber(options: { filter: StreamFilter; since: Position
   const isLevel = (feed: Feed) => feed.mode !== "behind";
   const cursor = () => {
     const at = sources.position();
-    return toCursor({ task: isLevel(task) ? Math.max(at.task, task.seq ?? 0) : (task.seq ?? 0), log: isLevel(log) ? latest(at.log, log.seq) : log.seq });
+    return toCursor({
+      task: isLevel(task) ? Math.max(at.task, task.seq ?? 0) : (task.seq ?? 0),
+      log: isLevel(log) ? latest(at.log, log.seq) : log.seq,
+    });
   };
 
   function send(part: Part, text: string | null): void {
@@ -110,9 +128,19 @@ export function buildSubscriber(options: { filter: StreamFilter; since: Position
   async function readLogs(): Promise<void> {
     const enough = new AbortController();
     const ids = filter.taskIds?.size === 1 ? [...filter.taskIds][0] : undefined;
-    const wanted = { level: filter.level, service: filter.service, traceId: filter.traceId, correlationId: filter.correlationId, taskId: ids };
+    const wanted = {
+      level: filter.level,
+      service: filter.service,
+      traceId: filter.traceId,
+      correlationId: filter.correlationId,
+      taskId: ids,
+    };
     try {
-      for await (const item of sources.logs.follow({ after: log.seq ?? 0, filter: wanted, signal: AbortSignal.any([signal, enough.signal]) })) {
+      for await (const item of sources.logs.follow({
+        after: log.seq ?? 0,
+        filter: wanted,
+        signal: AbortSignal.any([signal, enough.signal]),
+      })) {
         if (item.kind === "gap") sendGap("retention");
         else if (item.kind === "position") log.seq = latest(log.seq, item.seq);
         else if (!relay(log, toLogPart(item))) return;

@@ -1,5 +1,5 @@
 /** Does what is due by the database's clock: wakes tasks, lets them join their lines, expires approvals, sweeps. */
-import type { Logger } from "pino";
+import type { Log } from "@signalbox/common/log.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { planExpiry } from "../approval.ts";
 import type { Store } from "../store.ts";
@@ -12,7 +12,7 @@ const joinBatch = 200;
 
 export type Timers = { ring(): void; run(signal: AbortSignal): Promise<void> };
 
-export function buildTimers({ store, log, onReady }: { store: Store; log: Logger; onReady: () => void }): Timers {
+export function buildTimers({ store, log, onReady }: { store: Store; log: Log; onReady: () => void }): Timers {
   const bell = buildBell();
   let sweptAt = Number.NEGATIVE_INFINITY;
 
@@ -28,7 +28,9 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Logger
 
   async function expireApprovals(): Promise<void> {
     for (const due of await store.listExpiredApprovals(100)) {
-      const changed = await store.changeTask(due.id, "service:orchestrator", ({ task }) => planExpiry(task, due.version));
+      const changed = await store.changeTask(due.id, "service:orchestrator", ({ task }) =>
+        planExpiry(task, due.version),
+      );
       if (changed.kind === "changed") onReady();
     }
   }

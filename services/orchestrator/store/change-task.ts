@@ -10,7 +10,10 @@ export type Decision<R> =
   | { kind: "keep" }
   | { kind: "change"; next: Next; event: { kind: EventKind; data: Record<string, unknown> } };
 
-export type Changed<R> = { kind: "missing" } | { kind: "refused"; because: R; task: Task } | { kind: "kept" | "changed"; task: Task };
+export type Changed<R> =
+  | { kind: "missing" }
+  | { kind: "refused"; because: R; task: Task }
+  | { kind: "kept" | "changed"; task: Task };
 
 /** A task under lock, with what a rule may need beyond what people see. */
 export type Locked = { task: Task; attemptBudget: number; deferred: boolean };
@@ -19,7 +22,12 @@ export type Locked = { task: Task; attemptBudget: number; deferred: boolean };
  * Changes one task by a pure rule: its key is locked, then its row, then the rule sees it, then row, event and line are written,
  * all in one transaction. The order (keys before rows) is everybody's, so two changes cannot deadlock.
  */
-export function changeTask<R>(pool: Pool, id: string, actor: string, decide: (locked: Locked) => Decision<R>): Promise<Changed<R>> {
+export function changeTask<R>(
+  pool: Pool,
+  id: string,
+  actor: string,
+  decide: (locked: Locked) => Decision<R>,
+): Promise<Changed<R>> {
   return transaction(pool, async (db) => {
     await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
     const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
@@ -41,11 +49,20 @@ function toLocked(row: Record<string, unknown>): Locked {
   };
 }
 
-function writeChange(db: Queryable, task: Task, actor: string, { next, event }: { next: Next; event: { kind: EventKind; data: Record<string, unknown> } }): Promise<Task> {
+function writeChange(
+  db: Queryable,
+  task: Task,
+  actor: string,
+  { next, event }: { next: Next; event: { kind: EventKind; data: Record<string, unknown> } },
+): Promise<Task> {
   const ended = next.status === "completed" || next.status === "failed" || next.status === "canceled";
   const running = next.status === "running";
+  const isDecision = event.kind === "approved" || event.kind === "rejected";
   const keepInput = next.input === undefined;
-  return one(db, toTask, sql`
+  return one(
+    db,
+    toTask,
+    sql`
     with due as (select coalesce(${next.runAt}::timestamptz, now()) as at),
     changed as (
       update tasks
@@ -55,7 +72,9 @@ function writeChange(db: Queryable, task: Task, actor: string, { next, event }: 
              error = ${next.error === null ? null : JSON.stringify(next.error)}::jsonb,
              correlation_id = ${next.correlationId}::text, priority = ${next.priority}::smallint, run_at = due.at,
              max_attempts = ${next.maxAttempts}::int,
-             approval = ${next.approval === null ? null : JSON.stringify(next.approval)}::jsonb,
+             approval = ${next.approval === null ? null : JSON.stringify(next.approval)}::jsonb
+                     || case when ${isDecision} then jsonb_build_object('decidedAt', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+                             else '{}'::jsonb end,
              waits_until = ${next.status === "waiting" ? (next.approval?.expiresAt ?? null) : null}::timestamptz,
              progress = ${next.progress === null ? null : JSON.stringify(next.progress)}::jsonb,
              input = case when ${keepInput} then input else ${JSON.stringify(next.input ?? null)}::jsonb end,
@@ -77,28 +96,40 @@ function writeChange(db: Queryable, task: Task, actor: string, { next, event }: 
                then jsonb_build_object('durationMs', round(extract(epoch from finished_at - started_at) * 1000)) else '{}'::jsonb end,
              state
         from changed
-    ) select * from changed`);
+    ) select * from changed`,
+  );
 }
 
 /**
  * Cancels a task and everything below it that has not ended, in one transaction. Null: no such task.
  * The answer names those that were open; empty when the task had ended already.
  */
-export function cancelTree(pool: Pool, id: string, by: { actor: string; reason: string | null }): Promise<{ task: Task; canceled: string[] } | null> {
+export function cancelTree(
+  pool: Pool,
+  id: string,
+  by: { actor: string; reason: string | null },
+): Promise<{ task: Task; canceled: string[] } | null> {
   return transaction(pool, async (db) => {
-    const tree = await many(db, (row) => ({ id: row.id as string, key: row.concurrency_key as string | null }), sql`
+    const tree = await many(
+      db,
+      (row) => ({ id: row.id as string, key: row.concurrency_key as string | null }),
+      sql`
       with recursive tree as (
         select id, concurrency_key, status from tasks where id = ${id}
         union all
         select c.id, c.concurrency_key, c.status from tasks c join tree on c.parent_id = tree.id
       ) cycle id set again using path
-      select id, concurrency_key from tree where not again`);
+      select id, concurrency_key from tree where not again`,
+    );
     if (tree.length === 0) return null;
     const ids = tree.map((row) => row.id);
     const keys = [...new Set(tree.flatMap((row) => row.key ?? []))];
     await exec(db, sql`select key_lock(${keys}::text[])`);
     const message = by.reason ?? `canceled by ${by.actor}`;
-    const canceled = await many(db, (row) => row.id as string, sql`
+    const canceled = await many(
+      db,
+      (row) => row.id as string,
+      sql`
       with open as materialized (
         select id from tasks where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting') order by id for update
       ), canceled as (
@@ -113,7 +144,8 @@ export function cancelTree(pool: Pool, id: string, by: { actor: string; reason: 
         select id, 'canceled', ${by.actor}, version,
                jsonb_strip_nulls(jsonb_build_object('reason', ${by.reason}::text, 'with', case when id <> ${id}::uuid then ${id}::text end)), state
           from canceled
-      ) select id from canceled`);
+      ) select id from canceled`,
+    );
     if (keys.length > 0) await exec(db, sql`select promote_next(${keys}::text[])`);
     return { task: await one(db, toTask, sql`select * from tasks where id = ${id}`), canceled };
   });

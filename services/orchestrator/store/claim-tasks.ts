@@ -11,14 +11,21 @@ export type Slot = { type: string; agent: string; instance: string };
  * The limits go in by type, so a type without slots is not looked at and cannot hold up another. Rows are updated through
  * `id = any(array(…))`: joined directly, the planner guesses a tenth of the table and scans it.
  */
-export function claimTasks(db: Queryable, slots: readonly Slot[], lease: { owner: string; ms: number }): Promise<Claimed[]> {
+export function claimTasks(
+  db: Queryable,
+  slots: readonly Slot[],
+  lease: { owner: string; ms: number },
+): Promise<Claimed[]> {
   const perType = new Map<string, number>();
   const ranks = slots.map((slot) => {
     const rank = (perType.get(slot.type) ?? 0) + 1;
     perType.set(slot.type, rank);
     return rank;
   });
-  return many(db, toClaimed, sql`
+  return many(
+    db,
+    toClaimed,
+    sql`
     with picked as materialized (
       select r.id, s.type, row_number() over (partition by s.type order by r.priority desc, r.run_at, r.seq) as rank
         from unnest(${[...perType.keys()]}::text[], ${[...perType.values()]}::int[]) s (type, n)
@@ -45,5 +52,6 @@ export function claimTasks(db: Queryable, slots: readonly Slot[], lease: { owner
              jsonb_build_object('attempt', attempt, 'agent', agent, 'instance', agent_instance, 'orchestrator', lease_owner), state
         from started order by seq
     )
-    select * from started order by priority desc, run_at, seq`);
+    select * from started order by priority desc, run_at, seq`,
+  );
 }

@@ -38,7 +38,10 @@ export function insertTask(db: Queryable, task: NewTask): Promise<Task | null> {
     decidedAt: null,
   };
   const expiresIn = task.approval?.expiresInSeconds ?? null;
-  return maybeOne(db, toTask, sql`
+  return maybeOne(
+    db,
+    toTask,
+    sql`
     with idem as (
       insert into idempotency_keys (key, body_hash, task_id)
       select ${key}::text, ${task.idempotency?.bodyHash ?? null}::bytea, ${task.id}::uuid where ${key}::text is not null
@@ -67,12 +70,17 @@ export function insertTask(db: Queryable, task: NewTask): Promise<Task | null> {
        where k.kind = 'created' or status = 'waiting'
        order by k.place
     )
-    select * from made`);
+    select * from made`,
+  );
 }
 
 /** The task that an idempotency key made, with the hash of the body that it came with. */
 export function getReplayed(db: Queryable, key: string): Promise<{ task: Task; bodyHash: Buffer }> {
   const toReplayed = (row: Row) => ({ task: toTask(row), bodyHash: row.body_hash as Buffer });
-  return one(db, toReplayed, sql`
-    select t.*, i.body_hash from idempotency_keys i join tasks t on t.id = i.task_id where i.key = ${key}`);
+  return one(
+    db,
+    toReplayed,
+    sql`
+    select t.*, i.body_hash from idempotency_keys i join tasks t on t.id = i.task_id where i.key = ${key}`,
+  );
 }

@@ -27,14 +27,20 @@ export type Finish = {
  *
  * @returns ids of the attempts that ended; one that is missing had lost its lease, and nothing changed for it
  */
-export async function finishAttempts(db: Queryable, batch: readonly Finish[]): Promise<{ ended: Set<string>; promoted: number }> {
+export async function finishAttempts(
+  db: Queryable,
+  batch: readonly Finish[],
+): Promise<{ ended: Set<string>; promoted: number }> {
   const keys = batch.flatMap((item) => item.concurrencyKey ?? []);
   const ids = batch.map((item) => item.lease.taskId);
   const toEnded = (row: Record<string, unknown>) => ({
     ended: new Set((row.ids as string[] | null) ?? []),
     promoted: row.promoted as number,
   });
-  return one(db, toEnded, sql`
+  return one(
+    db,
+    toEnded,
+    sql`
     with locked as materialized (
       select key_lock(${keys}::text[])
     ), v as materialized (
@@ -87,19 +93,23 @@ export async function finishAttempts(db: Queryable, batch: readonly Finish[]): P
        order by ended.seq, n.place
     )
     select (select array_agg(id) from ended) as ids,
-           coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`);
+           coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`,
+  );
 }
 
 /** Writes down answers that came too late: the task stays as it is. */
 export function noteDiscarded(db: Queryable, late: readonly Finish[]): Promise<number> {
-  return exec(db, sql`
+  return exec(
+    db,
+    sql`
     insert into task_events (task_id, kind, actor, version, data, state)
     select t.id, 'result_discarded', v.actor, t.version,
            jsonb_build_object('attempt', v.attempt, 'outcome', v.outcome, 'reason', 'the lease was lost'), task_state(t)
       from unnest(${late.map((item) => item.lease.taskId)}::uuid[], ${late.map((item) => item.lease.attempt)}::int[],
                   ${late.map((item) => item.outcome.kind)}::text[], ${late.map((item) => item.actor)}::text[])
            v (id, attempt, outcome, actor)
-      join tasks t on t.id = v.id`);
+      join tasks t on t.id = v.id`,
+  );
 }
 
 function toResultText({ outcome }: Finish): string | null {
@@ -121,6 +131,13 @@ function toWaitReason({ outcome }: Finish): string | null {
 /** What a parked task shows to the person who must answer; kept for input too, so that the prompt is on the task. */
 function toApprovalText({ outcome, actor }: Finish): string | null {
   if (outcome.kind !== "park") return null;
-  const approval: Approval = { reason: null, prompt: outcome.prompt, requestedBy: actor, expiresAt: null, decidedBy: null, decidedAt: null };
+  const approval: Approval = {
+    reason: null,
+    prompt: outcome.prompt,
+    requestedBy: actor,
+    expiresAt: null,
+    decidedBy: null,
+    decidedAt: null,
+  };
   return JSON.stringify(approval);
 }

@@ -5,22 +5,36 @@ import type { Lease } from "./rows.ts";
 export async function renewLeases(db: Queryable, held: readonly Lease[], ms: number): Promise<Set<string>> {
   const ids = held.map((lease) => lease.taskId);
   const leaseIds = held.map((lease) => lease.leaseId);
-  const rows = await many(db, (row) => row.lease_id as string, sql`
+  const rows = await many(
+    db,
+    (row) => row.lease_id as string,
+    sql`
     update tasks set lease_until = now() + ${ms} * interval '1 ms'
      where id = any (array(select id from tasks where id = any (${ids}::uuid[]) and status = 'running'
                               and lease_id = any (${leaseIds}::uuid[]) order by id for update))
-    returning lease_id`);
+    returning lease_id`,
+  );
   return new Set(rows);
 }
 
 /** A running attempt whose lease has run out. */
-export type Expired = { lease: Lease; concurrencyKey: string | null; maxAttempts: number; agent: string; deferred: boolean };
+export type Expired = {
+  lease: Lease;
+  concurrencyKey: string | null;
+  maxAttempts: number;
+  agent: string;
+  deferred: boolean;
+};
 
 /** Attempts whose lease has run out, oldest first, at most `limit`. Takes no locks: whoever acts on one checks again. */
 export function listExpired(db: Queryable, limit: number): Promise<Expired[]> {
-  return many(db, toExpired, sql`
+  return many(
+    db,
+    toExpired,
+    sql`
     select id, attempt, lease_id, concurrency_key, max_attempts, agent, lease_owner from tasks
-     where status = 'running' and lease_until < now() order by lease_until limit ${limit}`);
+     where status = 'running' and lease_until < now() order by lease_until limit ${limit}`,
+  );
 }
 
 function toExpired(row: Row): Expired {
@@ -46,8 +60,14 @@ export function reportProgress(
   note: ProgressNote,
   leaseMs: number,
 ): Promise<{ version: number; leaseUntil: string } | null> {
-  const toRenewed = (row: Row) => ({ version: row.version as number, leaseUntil: (row.lease_until as Date).toISOString() });
-  return maybeOne(db, toRenewed, sql`
+  const toRenewed = (row: Row) => ({
+    version: row.version as number,
+    leaseUntil: (row.lease_until as Date).toISOString(),
+  });
+  return maybeOne(
+    db,
+    toRenewed,
+    sql`
     with renewed as (
       update tasks
          set version = version + 1, updated_at = now(),
@@ -61,7 +81,8 @@ export function reportProgress(
       insert into task_events (task_id, kind, actor, version, data, state)
       select id, 'progress', 'agent:' || agent, version, jsonb_strip_nulls(progress - 'at') || jsonb_build_object('attempt', attempt), state
         from renewed
-    ) select version, lease_until from renewed`);
+    ) select version, lease_until from renewed`,
+  );
 }
 
 /** Adds an agent's own event (what it did outside, or a note). False: that attempt does not run. */
@@ -70,21 +91,33 @@ export async function noteAgentEvent(
   run: { taskId: string; attempt: number },
   note: { kind: "side_effect" | "note"; data: Record<string, unknown> },
 ): Promise<boolean> {
-  const rows = await many(db, () => true, sql`
+  const rows = await many(
+    db,
+    () => true,
+    sql`
     insert into task_events (task_id, kind, actor, version, data, state)
     select t.id, ${note.kind}, 'agent:' || t.agent, t.version, ${JSON.stringify({ ...note.data })}::jsonb || jsonb_build_object('attempt', t.attempt),
            task_state(t)
       from tasks t where t.id = ${run.taskId} and t.attempt = ${run.attempt} and t.status = 'running'
        for share
-    returning 1`);
+    returning 1`,
+  );
   return rows.length === 1;
 }
 
 /** Writes down an agent's late call; the task stays as it is. */
-export async function noteLateCall(db: Queryable, taskId: string, late: { attempt: number; what: string; actor: string }): Promise<void> {
-  await many(db, () => null, sql`
+export async function noteLateCall(
+  db: Queryable,
+  taskId: string,
+  late: { attempt: number; what: string; actor: string },
+): Promise<void> {
+  await many(
+    db,
+    () => null,
+    sql`
     insert into task_events (task_id, kind, actor, version, data, state)
     select t.id, 'result_discarded', ${late.actor}, t.version,
            jsonb_build_object('attempt', ${late.attempt}::int, 'outcome', ${late.what}::text, 'reason', 'that attempt does not run'), task_state(t)
-      from tasks t where t.id = ${taskId}`);
+      from tasks t where t.id = ${taskId}`,
+  );
 }

@@ -10,36 +10,62 @@ export function findTask(db: Queryable, id: string): Promise<Task | null> {
 }
 
 /** A task's whole timeline, oldest first, in pages of at most `limit`. */
-export function listEvents(db: Queryable, taskId: string, page: { after: number; limit: number }): Promise<{ seq: number; event: TaskEvent }[]> {
-  return many(db, (row) => ({ seq: Number(row.seq), event: toEvent(row) }), sql`
-    select * from task_events where task_id = ${taskId} and seq > ${page.after} order by seq limit ${page.limit}`);
+export function listEvents(
+  db: Queryable,
+  taskId: string,
+  page: { after: number; limit: number },
+): Promise<{ seq: number; event: TaskEvent }[]> {
+  return many(
+    db,
+    (row) => ({ seq: Number(row.seq), event: toEvent(row) }),
+    sql`
+    select * from task_events where task_id = ${taskId} and seq > ${page.after} order by seq limit ${page.limit}`,
+  );
 }
 
 /** Every event of the ledger in a range of numbers (`after` excluded), each with its task as it then was. */
-export function readLedger(db: Queryable, range: { after: number; upTo: number; limit: number; taskId?: string }): Promise<LedgerEntry[]> {
+export function readLedger(
+  db: Queryable,
+  range: { after: number; upTo: number; limit: number; taskId?: string },
+): Promise<LedgerEntry[]> {
   const ofTask = range.taskId === undefined ? rawSql("") : sql`and e.task_id = ${range.taskId}`;
-  return many(db, toLedgerEntry, sql`
+  return many(
+    db,
+    toLedgerEntry,
+    sql`
     select t.*, e.seq as e_seq, e.at as e_at, e.kind as e_kind, e.actor as e_actor, e.version as e_version, e.data as e_data,
            case when e.version = t.version then null else e.state end as e_state
       from (select * from task_events e where e.seq > ${range.after} and e.seq <= ${range.upTo} ${ofTask}
              order by e.seq limit ${range.limit}) e
       join tasks t on t.id = e.task_id
-     order by e.seq`);
+     order by e.seq`,
+  );
 }
 
 /** The number of the newest event that is not above `upTo`; 0 in an empty ledger. */
 export async function latestEventSeq(db: Queryable, upTo: number): Promise<number> {
-  const rows = await many(db, (row) => Number(row.seq), sql`select seq from task_events where seq <= ${upTo} order by seq desc limit 1`);
+  const rows = await many(
+    db,
+    (row) => Number(row.seq),
+    sql`select seq from task_events where seq <= ${upTo} order by seq desc limit 1`,
+  );
   return rows[0] ?? 0;
 }
 
 /** One page of tasks, newest first: by creation, then id, so that pages stay put while rows are inserted. */
-export async function listTasks(db: Queryable, query: TaskQuery): Promise<{ items: Task[]; nextCursor: string | null }> {
+export async function listTasks(
+  db: Queryable,
+  query: TaskQuery,
+): Promise<{ items: Task[]; nextCursor: string | null }> {
   const limit = query.limit ?? 50;
   const conditions = toConditions(query);
   const where = conditions.length === 0 ? rawSql("") : sql`where ${joinSql(conditions, " and ")}`;
-  const items = await many(db, toTask, sql`
-    select * from tasks ${where} order by created_at desc, id desc limit ${limit + 1}`);
+  const items = await many(
+    db,
+    toTask,
+    sql`
+    select * from tasks ${where} order by created_at desc, id desc limit ${limit + 1}`,
+  );
   const more = items.length > limit;
   if (more) items.pop();
   const last = items.at(-1);
@@ -95,23 +121,33 @@ export function explainWait(db: Queryable, id: string): Promise<WaitFacts | null
     ahead: row.ahead as string | null,
     ready: row.ready as boolean,
   });
-  return maybeOne(db, toFacts, sql`
+  return maybeOne(
+    db,
+    toFacts,
+    sql`
     select t.run_at, t.run_at <= now() as due, t.ready,
            case when t.line = 2 then (
              select a.id from tasks a where a.concurrency_key = t.concurrency_key and (a.line = 1 or (a.line = 2 and a.seq < t.seq))
               order by a.line desc, a.seq desc limit 1) end as ahead
-      from tasks t where t.id = ${id} and t.status = 'queued'`);
+      from tasks t where t.id = ${id} and t.status = 'queued'`,
+  );
 }
 
 /** Open tasks by status and type, for the gauges. */
-export function countByStatus(db: Queryable): Promise<{ status: string; type: string; count: number; oldestSeconds: number }[]> {
+export function countByStatus(
+  db: Queryable,
+): Promise<{ status: string; type: string; count: number; oldestSeconds: number }[]> {
   const toCount = (row: Record<string, unknown>) => ({
     status: row.status as string,
     type: row.type as string,
     count: row.count as number,
     oldestSeconds: Number(row.oldest_seconds),
   });
-  return many(db, toCount, sql`
+  return many(
+    db,
+    toCount,
+    sql`
     select status, type, count(*)::int as count, extract(epoch from now() - min(created_at)) as oldest_seconds
-      from tasks where status in ('queued', 'running', 'waiting') group by 1, 2 limit 1000`);
+      from tasks where status in ('queued', 'running', 'waiting') group by 1, 2 limit 1000`,
+  );
 }

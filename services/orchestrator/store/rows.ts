@@ -62,19 +62,71 @@ export type LedgerEntry = { seq: number; event: TaskEvent; task: Task };
 
 /** A row of `task_events` (columns prefixed `e_`) joined with its task. */
 export function toLedgerEntry(row: Row): LedgerEntry {
-  const event = toEvent({ at: row.e_at, seq: row.e_seq, task_id: row.id, kind: row.e_kind, actor: row.e_actor, version: row.e_version, data: row.e_data });
+  const event = toEvent({
+    at: row.e_at,
+    seq: row.e_seq,
+    task_id: row.id,
+    kind: row.e_kind,
+    actor: row.e_actor,
+    version: row.e_version,
+    data: row.e_data,
+  });
   const now = toTask(row);
-  return { seq: Number(row.e_seq), event, task: now.version === event.version ? now : toTaskThen(now, event, row.e_state) };
+  return {
+    seq: Number(row.e_seq),
+    event,
+    task: now.version === event.version ? now : toTaskThen(now, event, row.e_state),
+  };
 }
 
 /** Lays the state that an event kept (see `task_state` in the migrations) over a task that has moved on since. */
 function toTaskThen(now: Task, event: TaskEvent, kept: unknown): Task {
-  const state = kept as [TaskStatus, number, number, number, number, string | null, WaitReason | null, Approval | null,
-    Progress | null, TaskError | null, number, number | null, number | null, string | null, boolean];
-  const [status, attempt, maxAttempts, priority, runAt, agent, waitingFor, approval, progress, error, updated, started, finished, correlationId, hasResult] = state;
+  const state = kept as [
+    TaskStatus,
+    number,
+    number,
+    number,
+    number,
+    string | null,
+    WaitReason | null,
+    Approval | null,
+    Progress | null,
+    TaskError | null,
+    number,
+    number | null,
+    number | null,
+    string | null,
+    boolean,
+  ];
+  const [
+    status,
+    attempt,
+    maxAttempts,
+    priority,
+    runAt,
+    agent,
+    waitingFor,
+    approval,
+    progress,
+    error,
+    updated,
+    started,
+    finished,
+    correlationId,
+    hasResult,
+  ] = state;
   return {
     ...now,
-    status, attempt, maxAttempts, priority, agent, waitingFor, approval, progress, error, correlationId,
+    status,
+    attempt,
+    maxAttempts,
+    priority,
+    agent,
+    waitingFor,
+    approval,
+    progress,
+    error,
+    correlationId,
     version: event.version,
     result: hasResult ? now.result : null,
     runAt: new Date(runAt).toISOString(),
@@ -86,7 +138,14 @@ function toTaskThen(now: Task, event: TaskEvent, kept: unknown): Task {
 
 /** A task just claimed, with what fences every later write of its run. */
 export type Lease = { taskId: string; attempt: number; leaseId: string };
-export type Claimed = { task: Task; lease: Lease; agentName: string; instance: string; input: unknown; hasInput: boolean };
+export type Claimed = {
+  task: Task;
+  lease: Lease;
+  agentName: string;
+  instance: string;
+  input: unknown;
+  hasInput: boolean;
+};
 
 export function toClaimed(row: Row): Claimed {
   const task = toTask(row);

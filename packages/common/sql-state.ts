@@ -1,0 +1,5 @@
+/** The SQLSTATE of a database error, told by its shape so that nobody needs the driver for it; null for anything else. */
+export function sqlState(error: unknown): string | null {
+  if (!(error instanceof Error) || !("code" in error) || !("severity" in error)) return null;
+  return typeof error.code === "string" ? error.code : null;
+}

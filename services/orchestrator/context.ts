@@ -1,0 +1,20 @@
+import type { Log } from "@signalbox/common/log.ts";
+import type { Dispatcher } from "./loops/dispatch.ts";
+import type { Roster } from "./loops/roster.ts";
+import type { Streams } from "./loops/streams.ts";
+import type { TypeCatalog } from "./loops/type-catalog.ts";
+import type { Waiters } from "./loops/waiters.ts";
+import type { Store } from "./store.ts";
+
+/** What a route may use. */
+export type Context = {
+  store: Store;
+  catalog: TypeCatalog;
+  roster: Roster;
+  dispatcher: Dispatcher;
+  streams: Streams;
+  waiters: Waiters;
+  log: Log;
+  /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
+  changed(what: { claimable?: boolean; timed?: boolean }): void;
+};

@@ -1,0 +1,85 @@
+import type { Metrics } from "@signalbox/common/metrics.ts";
+import type { Tail } from "@signalbox/common/tail.ts";
+import type { Dispatcher } from "./loops/dispatch.ts";
+import type { Hub } from "./loops/hub.ts";
+import type { Streams } from "./loops/streams.ts";
+import type { Store } from "./store.ts";
+
+type Watched = {
+  metrics: Metrics;
+  store: Store;
+  streams: Streams;
+  dispatcher: Dispatcher;
+  tail: Tail;
+  hub: Hub;
+  pool: { totalCount: number; idleCount: number; waitingCount: number };
+};
+
+const runBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
+
+/** What an operator watches: how much waits and how long, how long runs take, how they end, and what the streams cost. */
+export function observe({ metrics, store, streams, dispatcher, tail, hub, pool }: Watched): void {
+  const events = metrics.counter("signalbox_task_events_total", "Events written to the ledger, by kind and task type", [
+    "kind",
+    "type",
+  ]);
+  const runs = metrics.histogram(
+    "signalbox_task_run_seconds",
+    "Time from the start of an attempt to its end, by type and how it ended",
+    {
+      labelNames: ["type", "outcome"],
+      buckets: runBuckets,
+    },
+  );
+  const waits = metrics.histogram(
+    "signalbox_task_wait_seconds",
+    "Time from when a task was due to the start of its first attempt",
+    {
+      labelNames: ["type"],
+      buckets: runBuckets,
+    },
+  );
+  hub.onEntry(({ event, task }) => {
+    events.inc({ kind: event.kind, type: task.type });
+    if (event.kind === "started" && task.attempt === 1)
+      waits.observe({ type: task.type }, secondsBetween(task.runAt, event.at));
+    if ((event.kind === "completed" || event.kind === "failed") && task.startedAt) {
+      runs.observe({ type: task.type, outcome: event.kind }, secondsBetween(task.startedAt, event.at));
+    }
+  });
+  metrics.gauge("signalbox_tasks_open", "Tasks that have not ended, by status and type", {
+    labelNames: ["status", "type"],
+    async collect(gauge) {
+      gauge.reset();
+      oldest.reset();
+      for (const row of await store.countByStatus()) {
+        gauge.set({ status: row.status, type: row.type }, row.count);
+        oldest.set({ status: row.status, type: row.type }, row.oldestSeconds);
+      }
+    },
+  });
+  const oldest = metrics.gauge("signalbox_tasks_oldest_seconds", "Age of the oldest open task, by status and type", {
+    labelNames: ["status", "type"],
+  });
+  metrics.gauge("signalbox_runs_in_flight", "Attempts that this orchestrator is running", {
+    collect: (gauge) => gauge.set(dispatcher.busy()),
+  });
+  metrics.gauge("signalbox_stream_clients", "Live streams that are open here", {
+    collect: (gauge) => gauge.set(streams.count()),
+  });
+  metrics.gauge("signalbox_tail_lag_seconds", "How long the live tail has been held back by an open transaction", {
+    collect: (gauge) => gauge.set(tail.lagMs() / 1_000),
+  });
+  metrics.gauge("signalbox_database_connections", "Connections of the pool, by state", {
+    labelNames: ["state"],
+    collect(gauge) {
+      gauge.set({ state: "busy" }, pool.totalCount - pool.idleCount);
+      gauge.set({ state: "idle" }, pool.idleCount);
+      gauge.set({ state: "waited_for" }, pool.waitingCount);
+    },
+  });
+}
+
+function secondsBetween(from: string, to: string): number {
+  return Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);
+}

@@ -1,0 +1,80 @@
+import { AgentList, Heartbeat, TaskTypeList } from "@signalbox/common/contracts/agent.ts";
+import { invalidRequest } from "@signalbox/common/errors.ts";
+import { defineRoute } from "@signalbox/common/route.ts";
+import { Type } from "typebox";
+import { judgeAgentUrl } from "../address.ts";
+import type { Context } from "../context.ts";
+import { staleMs } from "../loops/roster.ts";
+import { compileSchema } from "../loops/type-catalog.ts";
+
+const maxSchemaBytes = 65_536;
+
+export const heartbeat = (context: Context) =>
+  defineRoute({
+    method: "POST",
+    path: "/agents/heartbeat",
+    auth: "internal",
+    summary: "An agent instance lives, and runs these types",
+    body: Heartbeat,
+    replies: { 200: Type.Object({ staleAfterMs: Type.Integer() }, { additionalProperties: false }) },
+    quiet: true,
+    maxInFlight: null,
+    async handle({ body }) {
+      checkBeat(body);
+      await context.store.recordHeartbeat(body);
+      context.catalog.forget();
+      context.roster.hear(body);
+      return { status: 200, body: { staleAfterMs: staleMs } };
+    },
+  });
+
+function checkBeat(beat: Heartbeat): void {
+  const problem = judgeAgentUrl(beat.url);
+  if (problem !== null) throw invalidRequest("/url", problem);
+  const seen = new Set<string>();
+  for (const [index, type] of beat.types.entries()) {
+    if (seen.has(type.type)) throw invalidRequest(`/types/${index}/type`, "was named twice");
+    seen.add(type.type);
+    if (type.payloadSchema) checkSchema(type.payloadSchema, `/types/${index}/payloadSchema`);
+  }
+}
+
+function checkSchema(schema: Record<string, unknown>, path: string): void {
+  if (JSON.stringify(schema).length > maxSchemaBytes)
+    throw invalidRequest(path, `is larger than ${maxSchemaBytes} bytes`);
+  try {
+    compileSchema(schema);
+  } catch (error) {
+    throw invalidRequest(
+      path,
+      `is not a usable JSON Schema: ${error instanceof Error ? error.message.slice(0, 300) : "it cannot be compiled"}`,
+    );
+  }
+}
+
+export const listAgents = ({ store }: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/agents",
+    auth: "any",
+    summary: "Agent instances, live or stale",
+    replies: { 200: AgentList },
+    async handle() {
+      const agents = await store.listAgents();
+      const items = agents.map(({ ageMs, ...agent }) => ({ ...agent, state: ageMs <= staleMs ? "live" : "stale" }));
+      return { status: 200, body: { items, nextCursor: null } };
+    },
+  });
+
+export const listTaskTypes = ({ catalog }: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/task-types",
+    auth: "any",
+    summary: "Every type that an agent has ever registered",
+    replies: { 200: TaskTypeList },
+    async handle() {
+      const items = (await catalog.list()).map(({ approvalRequired: _approval, ...entry }) => entry);
+      return { status: 200, body: { items, nextCursor: null } };
+    },
+  });

@@ -1,0 +1,33 @@
+import type { Route } from "@signalbox/common/route.ts";
+import type { Context } from "../context.ts";
+import { answerTask, approveTask, cancelTask, rejectTask, retryTask } from "./act-on-task.ts";
+import { heartbeat, listAgents, listTaskTypes } from "./agents.ts";
+import { createTask } from "./create-task.ts";
+import { patchTask } from "./patch-task.ts";
+import { getTask, listEvents, listTasks } from "./read-task.ts";
+import { noteAgentEvent, reportProgress } from "./report-run.ts";
+import { socketOnly, stream } from "./stream.ts";
+
+/** Every route of the orchestrator besides those that all services have. */
+export function buildRoutes(context: Context): Route[] {
+  const builders = [
+    createTask,
+    getTask,
+    listTasks,
+    patchTask,
+    listEvents,
+    cancelTask,
+    retryTask,
+    approveTask,
+    rejectTask,
+    answerTask,
+    reportProgress,
+    noteAgentEvent,
+    heartbeat,
+    listAgents,
+    listTaskTypes,
+    stream,
+    socketOnly,
+  ];
+  return builders.map((build) => build(context));
+}

@@ -1,0 +1,55 @@
+import type { Principal } from "@signalbox/common/auth.ts";
+import { PatchTask, Task } from "@signalbox/common/contracts/task.ts";
+import { invalidRequest } from "@signalbox/common/errors.ts";
+import { defineRoute } from "@signalbox/common/route.ts";
+import type { Context } from "../context.ts";
+import { planPatch, type Refusal, type Seen } from "../patch.ts";
+import { hasEnded } from "../transition.ts";
+import { parseSeenVersion, TaskId, toChangedTask } from "./task-id.ts";
+
+export const patchTask = (context: Context) =>
+  defineRoute({
+    method: "PATCH",
+    path: "/task/:id",
+    aliases: ["/tasks/:id"],
+    auth: "any",
+    summary: "Change a task that is still as you saw it; an agent names its attempt instead of a version",
+    params: TaskId,
+    body: PatchTask,
+    replies: { 200: Task },
+    async handle({ params, body, headers, principal, actor }) {
+      const seen = parseSeen(body, headers["if-match"], principal);
+      const { ifVersion: _version, attempt: _attempt, ...patch } = body;
+      const { store } = context;
+      const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
+      const changed = await store.changeTask<Refusal>(params.id, by, ({ task, attemptBudget }) =>
+        planPatch(task, seen, patch, { actor: by, attemptBudget }),
+      );
+      if (changed.kind === "refused" && changed.because.code === "lease_lost" && "attempt" in seen) {
+        await store.noteLateCall(params.id, { attempt: seen.attempt, what: patch.status ?? "patch", actor: by });
+        context.changed({});
+      }
+      const { task, isChange } = toChangedTask(params.id, changed);
+      if (isChange) {
+        // Whoever ran it here is told at once; another orchestrator hears of it from the ledger.
+        if (task.status !== "running") context.dispatcher.drop(task.id, task.attempt);
+        context.changed({ claimable: true, timed: patch.runAt !== undefined || hasEnded(task.status) });
+      }
+      return { status: 200, body: task, etag: task.version };
+    },
+  });
+
+function parseSeen(body: PatchTask, ifMatch: string | string[] | undefined, principal: Principal | null): Seen {
+  if (body.attempt === undefined) return { ifVersion: parseSeenVersion(ifMatch, body.ifVersion) };
+  if (principal?.kind !== "internal")
+    throw invalidRequest("/attempt", "is for agents with the internal key; people send ifVersion");
+  if (body.ifVersion !== undefined || ifMatch !== undefined)
+    throw invalidRequest("/attempt", "stands in place of ifVersion and If-Match; send only one");
+  return { attempt: body.attempt };
+}
+
+/** Who is recorded when an agent ends its own run: the agent that the task was given to. */
+async function agentOf({ store }: Context, id: string, actor: string): Promise<string> {
+  const task = await store.findTask(id);
+  return task?.agent ? `agent:${task.agent}` : actor;
+}

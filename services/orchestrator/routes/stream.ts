@@ -1,0 +1,63 @@
+import { Frame, StreamQuery } from "@signalbox/common/contracts/frame.ts";
+import { ApiError, unavailable } from "@signalbox/common/errors.ts";
+import { defineRoute } from "@signalbox/common/route.ts";
+import type { Context } from "../context.ts";
+import { parseCursor } from "../frame.ts";
+import { maxClients } from "../loops/streams.ts";
+import { toStreamFilter } from "../stream-filter.ts";
+
+/** The live stream as server-sent events: the same frames as `/ws`, `id:` is their cursor. */
+export const stream = ({ streams }: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/stream",
+    auth: "any",
+    summary: "Task and log frames as server-sent events; Last-Event-ID or `since` resumes",
+    query: StreamQuery,
+    replies: { 200: Frame },
+    replyType: "text/event-stream",
+    async handle({ query, headers, signal }) {
+      const last = headers["last-event-id"];
+      const since = query.since ?? (typeof last === "string" && last !== "" ? last : null);
+      if (since !== null) parseCursor(since);
+      if (streams.count() >= maxClients)
+        throw unavailable("Too many live streams are open here; try again shortly.", 5);
+      return {
+        status: 200,
+        headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
+        async stream(response) {
+          const end = new AbortController();
+          signal.addEventListener("abort", () => end.abort(), { once: true });
+          response.on("close", () => end.abort());
+          const sink = {
+            send: (text: string, cursor: string) => void response.write(`id: ${cursor}\ndata: ${text}\n\n`),
+            pendingBytes: () => response.writableLength,
+            close: () => end.abort(),
+          };
+          await streams.open({ filter: toStreamFilter(query), since, sink, signal: end.signal });
+          if (!end.signal.aborted)
+            await new Promise((resolve) => end.signal.addEventListener("abort", resolve, { once: true }));
+        },
+      };
+    },
+  });
+
+/** A plain GET where a WebSocket is spoken. */
+export const socketOnly = (_context: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/ws",
+    auth: "any",
+    summary: "Task and log frames over a WebSocket",
+    query: StreamQuery,
+    replies: { 101: Frame },
+    async handle() {
+      throw new ApiError(
+        "upgrade_required",
+        "This is a WebSocket: connect with Upgrade: websocket, or read GET /stream.",
+        {
+          headers: { upgrade: "websocket", connection: "upgrade" },
+        },
+      );
+    },
+  });
