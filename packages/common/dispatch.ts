@@ -150,7 +150,7 @@ async function takeBody(
   checkBodyHeaders(request, { limitBytes, types });
   const rawBody = await readBody(request, limitBytes);
   const contentType = mediaTypeOf(request);
-  const isJson = route.checkBody !== null && contentType !== null && isJsonType(contentType);
+  const isJson = !route.bodyUnparsed && route.checkBody !== null && contentType !== null && isJsonType(contentType);
   return { rawBody, contentType, body: isJson ? checked(route, parseBody(rawBody), rawBody.length) : undefined };
 }
 

@@ -74,6 +74,8 @@ export type RouteContract = {
   bodyLimitBytes?: number;
   /** A JSON type is parsed and validated; any other reaches `handle` as `rawBody` only. Default `application/json`. */
   bodyTypes?: readonly string[];
+  /** The handler judges `rawBody` itself, JSON too, because one bad part must not refuse the whole; `body` is undefined. */
+  bodyUnparsed?: boolean;
   /** says in the OpenAPI document that the body may be left out; a missing body is always read as `{}` */
   bodyOptional?: boolean;
   /** by status; errors need not be listed, they all have the one shape */
