@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import { authorize, type Credentials, type Principal } from "./auth.ts";
+import { isJsonType, mediaTypeOf } from "./body.ts";
 import { isAllowedOrigin } from "./cors.ts";
 import { ApiError } from "./errors.ts";
 import type { AuthRule } from "./route.ts";
@@ -40,12 +41,13 @@ function unauthorized(rule: AuthRule): ApiError {
 
 /**
  * A foreign page may make the browser send a POST without a body, with the password it has stored, and no preflight
- * asks first. (With a body it must say `application/json`, and then the browser asks.) Browsers always send `Origin`
+ * asks first. (Where a body is read it must be `application/json`, and for that the browser asks.) Browsers always send `Origin`
  * with it, scripts never do.
  */
 function refuseForgery(request: IncomingMessage, allowedOrigins: readonly string[]): void {
   const { method, headers } = request;
   if (method === "GET" || method === "HEAD" || headers.origin === undefined) return;
-  if (headers["content-type"] !== undefined || isAllowedOrigin(headers.origin, allowedOrigins)) return;
+  const type = mediaTypeOf(request);
+  if ((type !== null && isJsonType(type)) || isAllowedOrigin(headers.origin, allowedOrigins)) return;
   throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
 }

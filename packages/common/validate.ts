@@ -6,7 +6,7 @@ import { type ErrorDetail, invalidRequest } from "./errors.ts";
 /** Validates a value; null means that it is fine. */
 export type Check = (value: unknown, sizeBytes?: number) => ErrorDetail[] | null;
 
-const dateTime = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
+const dateTime = /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
 /** The first and last instant whose RFC 3339 text has a four-digit year, as every answer must. */
 const firstInstant = Date.parse("0001-01-01T00:00:00.000Z");
@@ -50,6 +50,8 @@ export function buildAjv(options: { allErrors: boolean; strict?: boolean }): Ajv
   const ajv = new Ajv2020({ strict: options.strict ?? true, strictTypes: false, allErrors: options.allErrors });
   addFormats.default(ajv);
   ajv.addFormat("date-time", { type: "string", validate: isInstant });
+  // Theirs also lets `urn:uuid:…` pass, which PostgreSQL refuses.
+  ajv.addFormat("uuid", /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/i);
   return ajv;
 }
 
