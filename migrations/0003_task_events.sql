@@ -10,7 +10,9 @@ create table task_events (
   task_id uuid not null,
   kind text not null,
   actor text not null,
-  at timestamptz(3) not null default now(),
+  -- The wall clock, not the transaction's start: a writer that waited for the row's lock must not date back behind the one it
+  -- waited for.
+  at timestamptz(3) not null default clock_timestamp(),
   version integer not null,
   data jsonb not null default '{}',
   -- What the task looked like after this event (see task_state), so that a frame shows that version and not a later one.

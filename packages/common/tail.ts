@@ -52,6 +52,7 @@ const pollMs = 1_000;
 const spacingMs = 8;
 /** Between two looks at a barrier that an open transaction holds back. */
 const barrierMs = 4;
+const failedMs = 500;
 
 type Mark = { last: number; xid: number; since: number };
 
@@ -105,20 +106,28 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
     options.onError(error);
   }
 
+  /** One poll and the rest after it: short while a barrier is open, until the bell or a second when level. */
+  async function turn(signal: AbortSignal): Promise<void> {
+    const failure = await poll().then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
+    if (failure) {
+      beginAnew(failure.error);
+      return rest(failedMs, signal);
+    }
+    if (marks.length > 0) return rest(barrierMs, signal);
+    await rest(spacingMs, signal);
+    await bell.heard(pollMs * (0.9 + 0.2 * Math.random()), signal);
+  }
+
   return {
     position: () => Math.max(position, 0),
     lagMs: () => (marks[0] ? performance.now() - marks[0].since : 0),
     ring: bell.ring,
     started: first.promise,
     async run(signal) {
-      while (!signal.aborted) {
-        const failed = await poll().then(
-          () => false,
-          (error) => (beginAnew(error), true),
-        );
-        await rest(failed ? 500 : marks.length > 0 ? barrierMs : spacingMs, signal);
-        if (!failed && marks.length === 0) await bell.heard(pollMs * (0.9 + 0.2 * Math.random()), signal);
-      }
+      while (!signal.aborted) await turn(signal);
       first.resolve();
     },
   };

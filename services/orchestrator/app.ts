@@ -3,7 +3,7 @@ import { hostname } from "node:os";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import { buildDoorbell } from "@signalbox/common/doorbell.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
-import { buildLog } from "@signalbox/common/log.ts";
+import { buildLog, type Log } from "@signalbox/common/log.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { buildTail } from "@signalbox/common/tail.ts";
@@ -13,7 +13,7 @@ import { buildAgentClient } from "./clients/agent.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
-import { buildDispatcher } from "./loops/dispatch.ts";
+import { Dispatcher } from "./loops/dispatch.ts";
 import { buildFinishQueue } from "./loops/finish-queue.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
@@ -32,6 +32,8 @@ export type Settings = Static<typeof declared.schema>;
 
 /** Channels of the doorbell between orchestrators. */
 const channels = { tasks: "signalbox_tasks", events: "signalbox_events", agents: "signalbox_agents" } as const;
+const clientGraceMs = 2_000;
+const requestGraceMs = 5_000;
 
 /** Builds the whole orchestrator from its settings; nothing runs and nothing is connected before `start`. */
 export function buildApp(settings: Settings, report: () => ConfigReport) {
@@ -45,28 +47,64 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     delivery: { url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY, spoolDir: settings.SPOOL_DIR ?? null },
   });
   const { log } = logs;
-  const stopping = new AbortController();
-  const halting = new AbortController();
-  const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
+  const database = buildDatabase(settings, instance, log);
+  const live = buildLive({ settings, database, instance, log });
+  const engine = buildEngine({ settings, database, live, instance, log });
+  const edge = buildEdge({ settings, report, database, live, engine, log });
+  return {
+    logs,
+    routes: edge.http.routes,
+    port: edge.port,
+    async start(): Promise<void> {
+      live.start();
+      engine.start();
+      await database.doorbell.start();
+      const port = await edge.start();
+      log.info({ port, instance }, `orchestrator listens on port ${port}`);
+    },
+    /** Takes no more work, lets runs finish, hands back the rest, then lets go of clients, logs and connections. */
+    async stop(): Promise<void> {
+      await engine.stop(settings.DRAIN_SECONDS * 1_000);
+      await edge.stop();
+      await live.stop();
+      await database.stop();
+      log.info("orchestrator stopped");
+      await logs.close();
+    },
+  };
+}
 
+function buildDatabase(settings: Settings, instance: string, log: Log) {
+  const name = "signalbox orchestrator";
+  const url = settings.DATABASE_URL;
+  const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const pool = buildPool({
-    url: settings.DATABASE_URL,
-    name: "signalbox orchestrator",
+    url,
+    name,
     max: settings.DATABASE_POOL_SIZE,
     onError: complain("a database connection failed"),
   });
-  const store = buildStore(pool);
-  const doorbell = buildDoorbell({
+  const onError = complain("the doorbell's connection failed; polling goes on");
+  const doorbell = buildDoorbell({ pool, url, name, self: instance, onError });
+  return {
     pool,
-    url: settings.DATABASE_URL,
-    name: "signalbox orchestrator",
-    self: instance,
-    onError: complain("the doorbell's connection failed"),
-  });
-  const logStream = buildLogStreamClient({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
-  const agents = buildAgentClient({ internalKey: settings.INTERNAL_KEY, connectionsPerAgent: 256 });
+    store: buildStore(pool),
+    doorbell,
+    async stop(): Promise<void> {
+      await doorbell.stop();
+      await pool.end();
+    },
+  };
+}
 
-  const hub = buildHub({ tail: () => tail, logs: logStream, log });
+type Database = ReturnType<typeof buildDatabase>;
+type LiveOptions = { settings: Settings; database: Database; instance: string; log: Log };
+
+/** What follows the ledger and the log stream, and hands both on. */
+function buildLive({ settings, database, instance, log }: LiveOptions) {
+  const { pool, store, doorbell } = database;
+  const logStream = buildLogStreamClient({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
+  const hub = buildHub({ tailPosition: () => tail.position(), logs: logStream, log });
   const tail = buildTail({
     pool,
     sequence: "task_events_seq",
@@ -74,13 +112,42 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     read: (after, upTo, limit) => store.readLedger({ after, upTo, limit }),
     seqOf: (entry) => entry.seq,
     deliver: hub.publishEvents,
-    onError: complain("the ledger could not be followed; this will be tried again"),
+    onError: (error) => log.warn({ err: error }, "the ledger could not be followed; this will be tried again"),
   });
+  const streams = buildStreams({ hub, store, logs: logStream, instance, version });
+  const halting = new AbortController();
+  let loops: Promise<unknown>[] = [];
+  return {
+    hub,
+    tail,
+    streams,
+    waiters: buildWaiters(hub),
+    start(): void {
+      doorbell.on(channels.events, tail.ring);
+      loops = [tail.run(halting.signal), hub.followLogs(halting.signal), streams.beat(halting.signal)];
+    },
+    async stop(): Promise<void> {
+      halting.abort();
+      await Promise.all(loops);
+      await logStream.close();
+    },
+  };
+}
+
+type Live = ReturnType<typeof buildLive>;
+type EngineOptions = LiveOptions & { live: Live };
+
+/** What claims, runs, ends, renews, reaps and wakes. */
+function buildEngine({ settings, database, live, instance, log }: EngineOptions) {
+  const { store, doorbell } = database;
+  const stopping = new AbortController();
+  const halting = new AbortController();
+  const agents = buildAgentClient({ internalKey: settings.INTERNAL_KEY, connectionsPerAgent: 256 });
   const roster = buildRoster({
     store,
     owner: instance,
     onChange: () => doorbell.ring(channels.agents),
-    onError: complain("the agents could not be read"),
+    onError: (error) => log.warn({ err: error }, "the agents could not be read; this will be tried again"),
   });
   const finishes = buildFinishQueue({
     store,
@@ -89,32 +156,12 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
       log.warn({ err: error, ...(finish && { taskId: finish.lease.taskId }) }, "the end of a run could not be written"),
     signal: halting.signal,
   });
-  const dispatcher = buildDispatcher({
-    store,
-    roster,
-    agents,
-    finishes,
-    owner: instance,
-    log,
-    onStarted: () => doorbell.ring(channels.events),
-  });
+  const onStarted = () => doorbell.ring(channels.events);
+  const dispatcher = new Dispatcher({ store, roster, agents, finishes, owner: instance, log, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
   const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true }) });
   const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });
-  const catalog = buildTypeCatalog({ store, roster });
-  const waiters = buildWaiters(hub);
-  const streams = buildStreams({ hub, store, logs: logStream, instance, version });
-  const credentials = {
-    user: settings.BASIC_AUTH_USER,
-    pass: settings.BASIC_AUTH_PASS,
-    internalKeys: [
-      settings.INTERNAL_KEY,
-      ...(settings.INTERNAL_KEY_PREVIOUS === undefined ? [] : [settings.INTERNAL_KEY_PREVIOUS]),
-    ],
-  };
-  const sockets = buildSockets({ streams, credentials, allowedOrigins: settings.WS_ALLOWED_ORIGINS, log });
-  const metrics = buildMetrics("orchestrator");
-  observe({ metrics, store, streams, dispatcher, tail, hub, pool });
+  let loops: Promise<unknown>[] = [];
 
   function changed({ claimable = false, timed = false }: { claimable?: boolean; timed?: boolean }): void {
     doorbell.ring(channels.events);
@@ -122,62 +169,82 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     if (timed) timers.ring();
   }
 
+  return {
+    roster,
+    dispatcher,
+    changed,
+    start(): void {
+      doorbell.on(channels.tasks, dispatcher.ring);
+      doorbell.on(channels.agents, () => {
+        roster.ring();
+        dispatcher.ring();
+      });
+      live.hub.onEntry(({ event, task }) => {
+        // Somebody ended or took away a run that may be ours; if it is, its agent is told to stop.
+        const isTaken = hasEnded(task.status) || task.status === "waiting";
+        if (isTaken) dispatcher.drop(event.taskId, task.attempt);
+      });
+      loops = [roster, reaper, timers, dispatcher].map((loop) => loop.run(stopping.signal));
+      loops.push(leaseKeeper.run(halting.signal));
+    },
+    async stop(graceMs: number): Promise<void> {
+      stopping.abort();
+      await dispatcher.drain(graceMs);
+      halting.abort();
+      await Promise.all(loops);
+      await agents.close();
+    },
+  };
+}
+
+type Engine = ReturnType<typeof buildEngine>;
+type EdgeOptions = {
+  settings: Settings;
+  report: () => ConfigReport;
+  database: Database;
+  live: Live;
+  engine: Engine;
+  log: Log;
+};
+
+/** HTTP and WebSocket. */
+function buildEdge({ settings, report, database, live, engine, log }: EdgeOptions) {
+  const { store, pool } = database;
+  const { streams, waiters, tail, hub } = live;
+  const { roster, dispatcher, changed } = engine;
+  const previous = settings.INTERNAL_KEY_PREVIOUS;
+  const credentials = {
+    user: settings.BASIC_AUTH_USER,
+    pass: settings.BASIC_AUTH_PASS,
+    internalKeys: previous === undefined ? [settings.INTERNAL_KEY] : [settings.INTERNAL_KEY, previous],
+  };
+  const allowedOrigins = settings.WS_ALLOWED_ORIGINS;
+  const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
+  const metrics = buildMetrics("orchestrator");
+  observe({ metrics, store, streams, dispatcher, tail, hub, pool });
+  const catalog = buildTypeCatalog({ store, roster });
   const context: Context = { store, catalog, roster, dispatcher, streams, waiters, log, changed };
   const http = buildHttp({
     service: "orchestrator",
     version,
     routes: buildRoutes(context),
     credentials,
-    allowedOrigins: settings.WS_ALLOWED_ORIGINS,
+    allowedOrigins,
     log,
     report,
     metrics,
     checks: async () => [await checkDatabase(store.ping)],
   });
   let listening: Listening | null = null;
-  let loops: Promise<unknown>[] = [];
-
   return {
-    logs,
-    routes: http.routes,
+    http,
     port: () => listening?.port ?? settings.PORT,
-    async start(): Promise<void> {
-      doorbell.on(channels.tasks, dispatcher.ring);
-      doorbell.on(channels.events, tail.ring);
-      doorbell.on(channels.agents, () => {
-        roster.ring();
-        dispatcher.ring();
-      });
-      hub.onEntry(({ event, task }) => {
-        // Somebody ended or took away a run that may be ours; if it is, its agent is told to stop.
-        if (event.kind !== "started" && (hasEnded(task.status) || task.status === "waiting"))
-          dispatcher.drop(task.id, task.attempt);
-      });
-      await doorbell.start();
-      loops = [
-        tail.run(halting.signal),
-        hub.followLogs(halting.signal),
-        streams.beat(halting.signal),
-        leaseKeeper.run(halting.signal),
-        roster.run(stopping.signal),
-        reaper.run(stopping.signal),
-        timers.run(stopping.signal),
-        dispatcher.run(stopping.signal),
-      ];
+    async start(): Promise<number> {
       listening = await listen(http.app, { port: settings.PORT, host: settings.HOST, onUpgrade: sockets.upgrade });
-      log.info({ port: listening.port, instance }, `orchestrator listens on port ${listening.port}`);
+      return listening.port;
     },
-    /** Takes no more work, lets runs finish, hands back the rest, then lets go of clients, logs and connections. */
     async stop(): Promise<void> {
-      stopping.abort();
-      await dispatcher.drain(settings.DRAIN_SECONDS * 1_000);
-      await Promise.all([sockets.close(2_000), listening?.close(5_000)]);
-      halting.abort();
-      await Promise.all(loops);
-      await Promise.all([agents.close(), logStream.close(), doorbell.stop()]);
-      await pool.end();
-      log.info("orchestrator stopped");
-      await logs.close();
+      await Promise.all([sockets.close(clientGraceMs), listening?.close(requestGraceMs)]);
     },
   };
 }

@@ -14,6 +14,7 @@ export const basic = `Basic ${Buffer.from("operator:a-test-password").toString("
 export const internalKey = "test-internal-key";
 export const dashboardOrigin = "http://localhost:4080";
 
+// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
 export type Reply = { status: number; body: any; headers: Record<string, string | string[] | undefined> };
 
 type Call = { method?: string; body?: unknown; headers?: Record<string, string>; as?: "person" | "service" | "nobody" };
@@ -39,10 +40,16 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
   const url = `http://127.0.0.1:${app.port()}`;
 
   async function call(path: string, { method = "GET", body, headers = {}, as = "person" }: Call = {}): Promise<Reply> {
-    const credentials = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} }[as];
+    const credentials = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} }[
+      as
+    ];
     const response = await request(url + path, {
       method: method as "GET",
-      headers: { ...credentials, ...(body === undefined ? {} : { "content-type": "application/json" }), ...headers } as Record<string, string>,
+      headers: {
+        ...credentials,
+        ...(body === undefined ? {} : { "content-type": "application/json" }),
+        ...headers,
+      } as Record<string, string>,
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
     const text = await response.body.text();
@@ -64,13 +71,21 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
     },
     /** The task once it is so. */
     until(id: string, isSo: (task: TaskWithEvents) => boolean, what = "the task's state"): Promise<TaskWithEvents> {
-      return eventually(async () => {
-        const task = (await call(`/task/${id}`)).body as TaskWithEvents;
-        return isSo(task) ? task : null;
-      }, { what }) as Promise<TaskWithEvents>;
+      return eventually(
+        async () => {
+          const task = (await call(`/task/${id}`)).body as TaskWithEvents;
+          return isSo(task) ? task : null;
+        },
+        { what },
+      ) as Promise<TaskWithEvents>;
     },
     async register(agent: { url: string }, types: Partial<AgentType>[], name = "fixture"): Promise<void> {
-      const beat = { name, instance: `${name}-1`, url: agent.url, types: types.map((type) => ({ type: "work", path: "/run", ...type })) };
+      const beat = {
+        name,
+        instance: `${name}-1`,
+        url: agent.url,
+        types: types.map((type) => ({ type: "work", path: "/run", ...type })),
+      };
       const reply = await call("/agents/heartbeat", { method: "POST", body: beat, as: "service" });
       if (reply.status !== 200) throw new Error(`heartbeat answered ${reply.status}: ${JSON.stringify(reply.body)}`);
     },
@@ -83,7 +98,11 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
 
 export type Orchestrator = Awaited<ReturnType<typeof startOrchestrator>>;
 
-export type AgentCall = RunRequest & { headers: IncomingMessage["headers"]; response: ServerResponse; closed: Promise<void> };
+export type AgentCall = RunRequest & {
+  headers: IncomingMessage["headers"];
+  response: ServerResponse;
+  closed: Promise<void>;
+};
 
 /** An agent that answers each run by `answer`: a value is the body of a 200, undefined leaves the answer to the test. */
 export async function startAgent(answer: (call: AgentCall) => unknown) {
@@ -93,7 +112,12 @@ export async function startAgent(answer: (call: AgentCall) => unknown) {
     incoming.on("data", (chunk: Buffer) => chunks.push(chunk));
     incoming.on("end", async () => {
       const closed = new Promise<void>((resolve) => response.on("close", () => resolve()));
-      const call = { ...(JSON.parse(Buffer.concat(chunks).toString()) as RunRequest), headers: incoming.headers, response, closed };
+      const call = {
+        ...(JSON.parse(Buffer.concat(chunks).toString()) as RunRequest),
+        headers: incoming.headers,
+        response,
+        closed,
+      };
       calls.push(call);
       const body = await answer(call);
       if (body !== undefined && !response.headersSent) reply(response, 200, body);
@@ -110,6 +134,11 @@ export async function startAgent(answer: (call: AgentCall) => unknown) {
   };
 }
 
-export function reply(response: ServerResponse, status: number, body: unknown, headers: Record<string, string> = {}): void {
+export function reply(
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  headers: Record<string, string> = {},
+): void {
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
 }

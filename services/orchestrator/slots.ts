@@ -39,16 +39,20 @@ type Offer = { agent: LiveAgent; type: AgentType };
 
 /** The offers for each type, of the highest priority only. */
 function groupByType(agents: readonly LiveAgent[]): Map<string, Offer[]> {
-  const byType = new Map<string, Offer[]>();
-  for (const agent of agents) {
-    for (const type of agent.types) {
-      const best = byType.get(type.type) ?? [];
-      const lead = (type.priority ?? 0) - (best[0]?.type.priority ?? 0);
-      if (best.length === 0 || lead > 0) byType.set(type.type, [{ agent, type }]);
-      else if (lead === 0) best.push({ agent, type });
-    }
+  const offers = agents.flatMap((agent) => agent.types.map((type): Offer => ({ agent, type })));
+  const byType = Map.groupBy(offers, (offer) => offer.type.type);
+  for (const [type, all] of byType) {
+    const best = Math.max(...all.map(priorityOf));
+    byType.set(
+      type,
+      all.filter((offer) => priorityOf(offer) === best),
+    );
   }
   return byType;
+}
+
+function priorityOf(offer: Offer): number {
+  return offer.type.priority ?? 0;
 }
 
 function fillEvenly(offers: readonly Offer[], running: ReadonlyMap<string, number>): FreeSlot[] {

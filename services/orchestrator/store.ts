@@ -19,6 +19,7 @@ export function buildStore(pool: Pool) {
     insertTask: (task: NewTask) => insertTask(pool, task),
     getReplayed: (key: string) => getReplayed(pool, key),
     findTask: (id: string) => reads.findTask(pool, id),
+    findTaskWithEvents: (id: string, maxEvents: number) => reads.findTaskWithEvents(pool, id, maxEvents),
     listTasks: (query: TaskQuery) => reads.listTasks(pool, query),
     listEvents: (taskId: string, page: { after: number; limit: number }) => reads.listEvents(pool, taskId, page),
     readLedger: (range: { after: number; upTo: number; limit: number }) => reads.readLedger(pool, range),

@@ -9,9 +9,8 @@
  */
 
 import type { Log } from "@signalbox/common/log.ts";
-import type { Tail } from "@signalbox/common/tail.ts";
 import { rest } from "@signalbox/common/tail.ts";
-import type { LogStreamClient } from "../clients/log-stream.ts";
+import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
 import { type Part, type Position, toCursor, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -31,14 +30,14 @@ export type Hub = {
 
 const reconnectMs = 500;
 
-export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log: Log }): Hub {
+export function buildHub(options: { tailPosition: () => number; logs: LogStreamClient; log: Log }): Hub {
   const subscribers = new Set<Subscriber>();
   const listeners = new Set<(entry: LedgerEntry) => void>();
   const logKnown = Promise.withResolvers<void>();
   let taskSeq: number | null = null;
   let logSeq: number | null = null;
 
-  const position = (): Position => ({ task: taskSeq ?? options.tail().position(), log: logSeq });
+  const position = (): Position => ({ task: taskSeq ?? options.tailPosition(), log: logSeq });
 
   function publish(part: Part): void {
     if (part.source === "task") taskSeq = part.seq;
@@ -60,12 +59,14 @@ export function buildHub(options: { tail: () => Tail; logs: LogStreamClient; log
     } else logSeq = Math.max(logSeq, seq);
   }
 
+  function take(item: LogItem): void {
+    if (item.kind === "gap") for (const subscriber of subscribers) subscriber.missedLogs();
+    else if (item.kind === "position") moveTo(item.seq);
+    else if (logSeq === null || item.seq > logSeq) publish(toLogPart(item));
+  }
+
   async function followOnce(signal: AbortSignal): Promise<void> {
-    for await (const item of options.logs.follow({ after: logSeq, signal })) {
-      if (item.kind === "gap") for (const subscriber of subscribers) subscriber.missedLogs();
-      else if (item.kind === "position") moveTo(item.seq);
-      else if (logSeq === null || item.seq > logSeq) publish(toLogPart(item));
-    }
+    for await (const item of options.logs.follow({ after: logSeq, signal })) take(item);
   }
 
   return {

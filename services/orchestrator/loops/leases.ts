@@ -4,6 +4,7 @@ import { rest } from "@signalbox/common/tail.ts";
 import { retryDelayMs } from "../backoff.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
 import type { Expired } from "../store/leases.ts";
+import type { Lease } from "../store/rows.ts";
 import type { Store } from "../store.ts";
 import { type Dispatcher, leaseMs } from "./dispatch.ts";
 
@@ -19,27 +20,31 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
   async function renew(): Promise<void> {
     const held = dispatcher.leases();
     const askedAt = performance.now();
-    forget(new Set(held.map((lease) => lease.leaseId)));
-    for (const lease of held) if (!renewedAt.has(lease.leaseId)) renewedAt.set(lease.leaseId, askedAt);
-    if (held.length > 0) {
-      const alive = await store.renewLeases(held, leaseMs).catch((error: unknown) => {
-        log.warn({ err: error }, "leases could not be renewed; this will be tried again");
-        return null;
-      });
-      for (const leaseId of alive ?? []) renewedAt.set(leaseId, askedAt);
-      if (alive)
-        dispatcher.lose(new Set(held.map((lease) => lease.leaseId).filter((id) => !alive.has(id) && isStillHeld(id))));
-    }
+    remember(held, askedAt);
+    if (held.length > 0) await ask(held, askedAt);
     const now = performance.now();
     dispatcher.lose(new Set([...renewedAt].filter(([, at]) => now - at > trustMs).map(([id]) => id)));
   }
 
-  function isStillHeld(leaseId: string): boolean {
-    return dispatcher.leases().some((lease) => lease.leaseId === leaseId);
+  async function ask(held: readonly Lease[], askedAt: number): Promise<void> {
+    const alive = await store.renewLeases(held, leaseMs).catch((error: unknown) => {
+      log.warn({ err: error }, "leases could not be renewed; this will be tried again");
+      return null;
+    });
+    if (alive === null) return;
+    for (const leaseId of alive) renewedAt.set(leaseId, askedAt);
+    const lost = held.filter(({ leaseId }) => !alive.has(leaseId) && isStillHeld(leaseId));
+    dispatcher.lose(new Set(lost.map(({ leaseId }) => leaseId)));
   }
 
-  function forget(held: ReadonlySet<string>): void {
-    for (const id of renewedAt.keys()) if (!held.has(id)) renewedAt.delete(id);
+  function remember(held: readonly Lease[], now: number): void {
+    const ids = new Set(held.map((lease) => lease.leaseId));
+    for (const id of renewedAt.keys()) if (!ids.has(id)) renewedAt.delete(id);
+    for (const id of ids) if (!renewedAt.has(id)) renewedAt.set(id, now);
+  }
+
+  function isStillHeld(leaseId: string): boolean {
+    return dispatcher.leases().some((lease) => lease.leaseId === leaseId);
   }
 
   return {

@@ -10,7 +10,8 @@ const refreshMs = 5_000;
 
 export type Roster = {
   agents(): readonly LiveAgent[];
-  urlOf(instance: string): string | null;
+  /** Where a run of this type is posted to; null when that instance is gone or no longer runs it. */
+  urlOf(instance: string, type: string): string | null;
   /** Runs by instance and type that this orchestrator does not hold itself. */
   others(): ReadonlyMap<string, number>;
   hear(beat: Heartbeat): void;
@@ -56,7 +57,11 @@ export function buildRoster(options: {
       const now = performance.now();
       return [...seen.values()].filter((agent) => now - agent.seenAt <= staleMs);
     },
-    urlOf: (instance) => seen.get(instance)?.url ?? null,
+    urlOf(instance, type) {
+      const agent = seen.get(instance);
+      const path = agent?.types.find((one) => one.type === type)?.path;
+      return agent && path !== undefined ? agent.url.replace(/\/+$/, "") + path : null;
+    },
     others: () => others,
     hear(beat) {
       const known = seen.get(beat.instance);

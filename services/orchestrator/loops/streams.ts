@@ -4,7 +4,7 @@ import type { LogStreamClient } from "../clients/log-stream.ts";
 import { parseCursor, type StreamFilter, toCursor } from "../frame.ts";
 import type { Store } from "../store.ts";
 import type { Hub } from "./hub.ts";
-import { buildSubscriber, type Sink, type Subscriber } from "./subscriber.ts";
+import { type Sink, Subscriber } from "./subscriber.ts";
 
 export const heartbeatMs = 15_000;
 /** How long a new client waits for the first word of the logging service. */
@@ -40,7 +40,7 @@ export function buildStreams(options: {
       const from = since === null ? null : parseCursor(since);
       await hub.settled(settleMs);
       if (signal.aborted) return;
-      const subscriber = buildSubscriber({ filter, since: from, sink, sources, signal });
+      const subscriber = new Subscriber({ filter, since: from, sink, sources, signal });
       const cursor = from === null ? subscriber.cursor() : toCursor(from);
       sink.send(
         JSON.stringify({ type: "hello", cursor, heartbeatMs, instance: options.instance, version: options.version }),

@@ -1,6 +1,6 @@
 /** One client of the live stream: what it wants, how far it has come, and how it catches up (see hub.ts). */
 import { rest } from "@signalbox/common/tail.ts";
-import type { LogStreamClient } from "../clients/log-stream.ts";
+import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
 import {
   matches,
   type Part,
@@ -27,17 +27,16 @@ export type Sources = {
   logs: LogStreamClient;
 };
 
-export type Subscriber = {
-  /** Offers a part; `shared` makes the frame's text once for all who stand at the hub's position. */
-  publish(part: Part, shared: () => string): void;
-  learnLogPosition(seq: number): void;
-  missedLogs(): void;
-  heartbeat(at: string): void;
-  cursor(): string;
-  /** Reads what it has missed, then follows live. */
-  start(): void;
+export type SubscriberOptions = {
+  filter: StreamFilter;
+  /** The position that the client has come to; null starts from now. */
+  since: Position | null;
+  sink: Sink;
+  sources: Sources;
+  signal: AbortSignal;
 };
 
+/** `seq` is the last number that was sent or passed over; null while it is not known. */
 type Feed = { mode: "live" | "behind" | "off"; seq: number | null };
 
 const maxPendingBytes = 1_048_576;
@@ -46,142 +45,166 @@ const drainPollMs = 25;
 const slowLimitMs = 30_000;
 const pageRows = 200;
 
-export function buildSubscriber(options: {
-  filter: StreamFilter;
-  since: Position | null;
-  sink: Sink;
-  sources: Sources;
-  signal: AbortSignal;
-}): Subscriber {
-  const { filter, sink, sources, signal } = options;
-  const now = sources.position();
-  const since = options.since ?? now;
-  const task: Feed = { mode: filter.types.task ? "live" : "off", seq: since.task };
-  const log: Feed = { mode: filter.types.log ? "live" : "off", seq: since.log ?? now.log };
+export class Subscriber {
+  readonly #options: SubscriberOptions;
+  readonly #task: Feed;
+  readonly #log: Feed;
 
-  const isLevel = (feed: Feed) => feed.mode !== "behind";
-  const cursor = () => {
-    const at = sources.position();
+  constructor(options: SubscriberOptions) {
+    const { filter, since, sources } = options;
+    const now = sources.position();
+    this.#options = options;
+    this.#task = { mode: filter.types.task ? "live" : "off", seq: since?.task ?? now.task };
+    this.#log = { mode: filter.types.log ? "live" : "off", seq: since?.log ?? now.log };
+  }
+
+  /** Offers a part; `shared` makes the frame's text once for all who stand at the hub's position. */
+  publish(part: Part, shared: () => string): void {
+    const feed = part.source === "task" ? this.#task : this.#log;
+    if (feed.mode !== "live" || !advance(feed, part.seq) || !matches(this.#options.filter, part)) return;
+    if (this.#options.sink.pendingBytes() > maxPendingBytes) {
+      feed.seq = part.seq - 1;
+      this.#fallBehind();
+    } else this.#send(part, this.#isAtHub() ? shared() : null);
+  }
+
+  /** The log stream's first position became known; a client that had none starts there. */
+  learnLogPosition(seq: number): void {
+    this.#log.seq ??= seq;
+  }
+
+  /** The logging service has dropped records that were never read. */
+  missedLogs(): void {
+    if (this.#log.mode === "live") this.#sendGap("retention");
+  }
+
+  heartbeat(at: string): void {
+    const cursor = this.cursor();
+    this.#options.sink.send(JSON.stringify({ type: "heartbeat", cursor, at }), cursor);
+  }
+
+  /** Where it stands: a feed that is live stands where the hub stands, even if nothing of it passed the filter. */
+  cursor(): string {
+    const now = this.#options.sources.position();
     return toCursor({
-      task: isLevel(task) ? Math.max(at.task, task.seq ?? 0) : (task.seq ?? 0),
-      log: isLevel(log) ? latest(at.log, log.seq) : log.seq,
+      task: isLevel(this.#task) ? Math.max(now.task, this.#task.seq ?? 0) : (this.#task.seq ?? 0),
+      log: isLevel(this.#log) ? latest(now.log, this.#log.seq) : this.#log.seq,
     });
-  };
-
-  function send(part: Part, text: string | null): void {
-    const at = cursor();
-    sink.send(text ?? toFrameText(part, at), at);
   }
 
-  /** True when the part is new to this feed; it counts as seen from then on. */
-  function advance(feed: Feed, seq: number): boolean {
-    if (feed.seq !== null && seq <= feed.seq) return false;
-    feed.seq = seq;
-    return true;
+  /** Reads what it has missed, then follows live. */
+  start(): void {
+    const now = this.#options.sources.position();
+    if (this.#task.mode === "live" && (this.#task.seq ?? 0) < now.task) void this.#catchUp(this.#task);
+    if (this.#log.mode === "live" && this.#log.seq !== now.log) void this.#catchUp(this.#log);
   }
 
-  function fallBehind(): void {
-    if (task.mode === "live") void catchUp(task, readTasks);
-    if (log.mode === "live") void catchUp(log, readLogs);
+  /** Only then is the hub's cursor its own: not while it catches up, nor when it came from an orchestrator that was ahead. */
+  #isAtHub(): boolean {
+    const now = this.#options.sources.position();
+    return (
+      isLevel(this.#task) &&
+      isLevel(this.#log) &&
+      (this.#task.seq ?? 0) <= now.task &&
+      (this.#log.seq ?? 0) <= (now.log ?? 0)
+    );
   }
 
-  async function catchUp(feed: Feed, read: () => Promise<void>): Promise<void> {
+  #fallBehind(): void {
+    for (const feed of [this.#task, this.#log]) if (feed.mode === "live") void this.#catchUp(feed);
+  }
+
+  async #catchUp(feed: Feed): Promise<void> {
+    const { signal } = this.#options;
     feed.mode = "behind";
     while (!signal.aborted && feed.mode === "behind") {
-      await waitUntilDrained();
-      await read().catch(() => rest(500, signal));
+      await this.#drained();
+      const read = feed === this.#task ? this.#readTasks() : this.#readLogs();
+      await read.catch(() => rest(500, signal));
     }
   }
 
-  async function waitUntilDrained(): Promise<void> {
+  /** Waits until the client has read most of its buffer; one that does not is told and let go. */
+  async #drained(): Promise<void> {
+    const { sink, signal } = this.#options;
     const since = performance.now();
     while (!signal.aborted && sink.pendingBytes() > drainedBytes) {
-      if (performance.now() - since > slowLimitMs) return giveUp();
+      if (performance.now() - since > slowLimitMs) {
+        this.#sendGap("slow_client");
+        return sink.close("slow_client");
+      }
       await rest(drainPollMs, signal);
     }
   }
 
-  function giveUp(): void {
-    sendGap("slow_client");
-    sink.close("slow_client");
-  }
-
-  function sendGap(reason: "slow_client" | "retention"): void {
-    const at = cursor();
-    sink.send(JSON.stringify({ type: "gap", cursor: at, reason, dropped: null }), at);
-  }
-
-  /** Sends what catching up has found; false when the client's buffer is full. */
-  function relay(feed: Feed, part: Part): boolean {
-    if (advance(feed, part.seq) && matches(filter, part)) send(part, null);
-    return sink.pendingBytes() <= maxPendingBytes;
-  }
-
-  async function readTasks(): Promise<void> {
+  async #readTasks(): Promise<void> {
+    const { sources } = this.#options;
+    const feed = this.#task;
     const upTo = sources.position().task;
-    const entries = await sources.readLedger({ after: task.seq ?? 0, upTo, limit: pageRows });
-    for (const entry of entries) if (!signal.aborted && !relay(task, toTaskPart(entry))) return;
-    if (entries.length < pageRows) task.seq = Math.max(task.seq ?? 0, upTo);
-    if ((task.seq ?? 0) >= sources.position().task) task.mode = "live";
+    const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows });
+    if (!entries.every((entry) => this.#relay(feed, toTaskPart(entry)))) return;
+    if (entries.length < pageRows) feed.seq = Math.max(feed.seq ?? 0, upTo);
+    if ((feed.seq ?? 0) >= sources.position().task) feed.mode = "live";
   }
 
-  async function readLogs(): Promise<void> {
+  async #readLogs(): Promise<void> {
+    const { sources, filter, signal } = this.#options;
     const enough = new AbortController();
-    const ids = filter.taskIds?.size === 1 ? [...filter.taskIds][0] : undefined;
-    const wanted = {
-      level: filter.level,
-      service: filter.service,
-      traceId: filter.traceId,
-      correlationId: filter.correlationId,
-      taskId: ids,
-    };
+    const { level, service, traceId, correlationId, taskIds } = filter;
+    const taskId = taskIds?.size === 1 ? [...taskIds][0] : undefined;
+    const wanted = { level, service, traceId, correlationId, taskId };
+    const both = AbortSignal.any([signal, enough.signal]);
     try {
-      for await (const item of sources.logs.follow({
-        after: log.seq ?? 0,
-        filter: wanted,
-        signal: AbortSignal.any([signal, enough.signal]),
-      })) {
-        if (item.kind === "gap") sendGap("retention");
-        else if (item.kind === "position") log.seq = latest(log.seq, item.seq);
-        else if (!relay(log, toLogPart(item))) return;
-        const hub = sources.position().log;
-        if (item.kind !== "gap" && hub !== null && (log.seq ?? 0) >= hub) {
-          log.mode = "live";
-          return;
-        }
+      for await (const item of sources.logs.follow({ after: this.#log.seq ?? 0, filter: wanted, signal: both })) {
+        if (!this.#takeLog(item)) return;
       }
     } finally {
       enough.abort();
     }
   }
 
-  return {
-    publish(part, shared) {
-      const feed = part.source === "task" ? task : log;
-      if (feed.mode === "off" || feed.mode === "behind") return;
-      if (!advance(feed, part.seq) || !matches(filter, part)) return;
-      if (sink.pendingBytes() > maxPendingBytes) {
-        feed.seq = part.seq - 1;
-        fallBehind();
-      } else send(part, isLevel(task) && isLevel(log) ? shared() : null);
-    },
-    learnLogPosition(seq) {
-      log.seq ??= seq;
-    },
-    missedLogs() {
-      if (log.mode === "live") sendGap("retention");
-    },
-    heartbeat(at) {
-      const here = cursor();
-      sink.send(JSON.stringify({ type: "heartbeat", cursor: here, at }), here);
-    },
-    cursor,
-    start() {
-      if (task.mode === "live" && since.task < sources.position().task) void catchUp(task, readTasks);
-      const hub = sources.position().log;
-      if (log.mode === "live" && since.log !== null && hub !== since.log) void catchUp(log, readLogs);
-    },
-  };
+  /** False: enough was read, because the hub's position is reached or the client's buffer is full. */
+  #takeLog(item: LogItem): boolean {
+    const feed = this.#log;
+    if (item.kind === "gap") {
+      this.#sendGap("retention");
+      return true;
+    }
+    if (item.kind === "log" && !this.#relay(feed, toLogPart(item))) return false;
+    feed.seq = Math.max(feed.seq ?? 0, item.seq);
+    const hub = this.#options.sources.position().log;
+    if (hub !== null && feed.seq >= hub) feed.mode = "live";
+    return feed.mode === "behind";
+  }
+
+  /** Sends what catching up has found; false when the client's buffer is full or the client is gone. */
+  #relay(feed: Feed, part: Part): boolean {
+    const { filter, sink, signal } = this.#options;
+    if (signal.aborted) return false;
+    if (advance(feed, part.seq) && matches(filter, part)) this.#send(part, null);
+    return sink.pendingBytes() <= maxPendingBytes;
+  }
+
+  #send(part: Part, text: string | null): void {
+    const cursor = this.cursor();
+    this.#options.sink.send(text ?? toFrameText(part, cursor), cursor);
+  }
+
+  #sendGap(reason: "slow_client" | "retention"): void {
+    const cursor = this.cursor();
+    this.#options.sink.send(JSON.stringify({ type: "gap", cursor, reason, dropped: null }), cursor);
+  }
+}
+
+function isLevel(feed: Feed): boolean {
+  return feed.mode !== "behind";
+}
+
+/** True when the number is new to this feed; it counts as seen from then on. */
+function advance(feed: Feed, seq: number): boolean {
+  if (feed.seq !== null && seq <= feed.seq) return false;
+  feed.seq = seq;
+  return true;
 }
 
 function latest(a: number | null, b: number | null): number | null {

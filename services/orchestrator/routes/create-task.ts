@@ -19,39 +19,39 @@ export const createTask = (context: Context) =>
     body: CreateTask,
     replies: { 200: Task, 201: Task },
     async handle({ body, headers, principal, actor, trace, signal }) {
-      const type = await context.catalog.find(body.type);
-      if (type === null) {
-        throw new ApiError(
-          "unsupported_task_type",
-          `No agent has ever registered the type "${body.type}"; GET /task-types lists those that are known.`,
-        );
-      }
-      context.catalog.checkPayload(type, body.payload === undefined ? {} : body.payload);
-      const caller: Caller = {
-        actor,
-        isPerson: principal?.kind === "person",
-        traceId: trace.traceId,
-        correlationId: trace.correlationId,
-      };
+      const type = await findType(context, body);
+      const { traceId, correlationId } = trace;
+      const caller: Caller = { actor, isPerson: principal?.kind === "person", traceId, correlationId };
       const id = uuidv7();
       const waitSeconds = parseWait(headers.prefer);
       const watch = waitSeconds === null ? null : context.waiters.watch(id);
       try {
         const made = await store(context, { id, body, type, caller, key: parseKey(headers["idempotency-key"]) });
-        if (made.isReplay)
-          return { status: 200, body: made.task, etag: made.task.version, headers: { "idempotent-replayed": "true" } };
-        context.changed({
-          claimable: made.task.status === "queued",
-          timed: body.runAt !== undefined || made.task.approval !== null,
-        });
-        const ended = watch && (await watch.ended((waitSeconds ?? 0) * 1_000, signal));
-        const task = watch && !ended ? ((await context.store.findTask(id)) ?? made.task) : (ended ?? made.task);
-        return { status: 201, body: task, etag: task.version, location: `/task/${id}` };
+        if (made.isReplay) return { ...toReply(made.task), status: 200, headers: { "idempotent-replayed": "true" } };
+        const isTimed = body.runAt !== undefined || made.task.approval !== null;
+        context.changed({ claimable: made.task.status === "queued", timed: isTimed });
+        if (watch === null) return toReply(made.task);
+        const ended = await watch.ended((waitSeconds ?? 0) * 1_000, signal);
+        return toReply(ended ?? (await context.store.findTask(id)) ?? made.task);
       } finally {
         watch?.stop();
       }
     },
   });
+
+function toReply(task: Task) {
+  return { status: 201, body: task, etag: task.version, location: `/task/${task.id}` };
+}
+
+async function findType(context: Context, body: CreateTask): Promise<TypeEntry> {
+  const type = await context.catalog.find(body.type);
+  if (type === null) {
+    const message = `No agent has ever registered the type "${body.type}"; GET /task-types lists those that are known.`;
+    throw new ApiError("unsupported_task_type", message);
+  }
+  context.catalog.checkPayload(type, body.payload === undefined ? {} : body.payload);
+  return type;
+}
 
 async function store(
   context: Context,

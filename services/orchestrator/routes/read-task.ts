@@ -22,14 +22,12 @@ export const getTask = ({ store, roster }: Context) =>
     params: TaskId,
     replies: { 200: TaskWithEvents },
     async handle({ params }) {
-      const [task, events] = await Promise.all([
-        store.findTask(params.id),
-        store.listEvents(params.id, { after: 0, limit: maxEvents }),
-      ]);
-      if (task === null) throw notFound("task", params.id);
+      const found = await store.findTaskWithEvents(params.id, maxEvents);
+      if (found === null) throw notFound("task", params.id);
+      const { task, events } = found;
       const isOpen = task.status === "queued" || task.status === "waiting";
       const why = isOpen ? explainWhy(task, await store.explainWait(task.id), roster.agents()) : undefined;
-      const body = { ...task, events: events.map(({ event }) => event), ...(why && { why }) };
+      const body = { ...task, events, ...(why && { why }) };
       return { status: 200, body, etag: task.version };
     },
   });

@@ -1,12 +1,37 @@
 import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task, TaskQuery } from "@signalbox/common/contracts/task.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
-import { joinSql, many, maybeOne, type Queryable, rawSql, type Sql, sql } from "@signalbox/common/sql.ts";
+import { joinSql, many, maybeOne, type Queryable, type Row, rawSql, type Sql, sql } from "@signalbox/common/sql.ts";
 import { type LedgerEntry, toEvent, toLedgerEntry, toTask } from "./rows.ts";
 
 /** One task; null when there is none of that id. */
 export function findTask(db: Queryable, id: string): Promise<Task | null> {
   return maybeOne(db, toTask, sql`select * from tasks where id = ${id}`);
+}
+
+/**
+ * One task with its events, oldest first, read by one statement so that the last event is the one that made the task what it is.
+ * Null when there is none of that id.
+ */
+export function findTaskWithEvents(
+  db: Queryable,
+  id: string,
+  maxEvents: number,
+): Promise<{ task: Task; events: TaskEvent[] } | null> {
+  const toBoth = (row: Row) => ({
+    task: toTask(row),
+    events: (row.events as Row[]).map((event) => toEvent({ ...event, task_id: id, at: new Date(event.at as string) })),
+  });
+  return maybeOne(
+    db,
+    toBoth,
+    sql`
+    select t.*, (
+        select coalesce(jsonb_agg(to_jsonb(e) order by e.seq), '[]'::jsonb)
+          from (select seq, kind, actor, at, version, data from task_events where task_id = ${id} order by seq limit ${maxEvents}) e
+      ) as events
+      from tasks t where t.id = ${id}`,
+  );
 }
 
 /** A task's whole timeline, oldest first, in pages of at most `limit`. */

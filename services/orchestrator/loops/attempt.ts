@@ -1,0 +1,86 @@
+/** One attempt from its claim to its written end: call the agent, judge the answer, write what it means. */
+import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
+import type { Log } from "@signalbox/common/log.ts";
+import { judgeAnswer, type Verdict } from "../answer.ts";
+import type { AgentClient } from "../clients/agent.ts";
+import type { Finish, Outcome } from "../store/finish-attempts.ts";
+import type { Claimed } from "../store/rows.ts";
+import type { Store } from "../store.ts";
+import type { FinishQueue } from "./finish-queue.ts";
+import type { Roster } from "./roster.ts";
+
+/** An attempt under way. Its fate is set by whoever takes it away before its answer is in. */
+export type Run = { claimed: Claimed; abort: AbortController; fate: "running" | "ended elsewhere" | "released" };
+
+export type AttemptOptions = { store: Store; roster: Roster; agents: AgentClient; finishes: FinishQueue; log: Log };
+
+/** Runs an attempt; resolves when its end is written, or when there is nothing (more) to write. */
+export async function runAttempt(run: Run, options: AttemptOptions): Promise<void> {
+  const outcome = await callAgent(run, options);
+  if (outcome === null) return;
+  const finish: Finish = {
+    lease: run.claimed.lease,
+    outcome,
+    actor: outcome.kind === "release" ? "service:orchestrator" : `agent:${run.claimed.agentName}`,
+    concurrencyKey: run.claimed.task.concurrencyKey,
+    expired: false,
+  };
+  const ending = await options.finishes.end(finish);
+  if (ending === "lost") await discard(finish, options);
+  if (ending === "refused") await failUnstorable(finish, options);
+}
+
+async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | null> {
+  const { task, lease, instance } = run.claimed;
+  const url = options.roster.urlOf(instance, task.type);
+  if (url === null) return { kind: "release" };
+  const answer = await options.agents.run({
+    url,
+    body: toRequest(run.claimed),
+    leaseId: lease.leaseId,
+    timeoutMs: task.timeoutMs,
+    signal: run.abort.signal,
+  });
+  if (run.fate === "ended elsewhere") return null;
+  if (run.fate === "released" && answer.kind !== "answered") return { kind: "release" };
+  const verdict = judgeAnswer(answer, { number: task.attempt, max: task.maxAttempts }, Math.random());
+  tell(verdict, run.claimed, options.log);
+  return verdict;
+}
+
+/** What went well is told by the agent's own line and by the ledger; a failed attempt is worth one of ours. */
+function tell(verdict: Verdict, claimed: Claimed, log: Log): void {
+  if (verdict.kind !== "retry" && verdict.kind !== "fail") return;
+  const { task } = claimed;
+  const names = { traceId: task.traceId, correlationId: task.correlationId, taskId: task.id, taskType: task.type };
+  const line = log.child(names);
+  const message = `attempt ${task.attempt} of ${task.type} failed: ${verdict.error.message}`;
+  line[verdict.kind === "fail" ? "error" : "warn"](
+    { attempt: task.attempt, agent: claimed.agentName, error: verdict.error },
+    message,
+  );
+}
+
+async function discard(late: Finish, { store, log }: AttemptOptions): Promise<void> {
+  await store.noteDiscarded([late]);
+  log.warn({ taskId: late.lease.taskId, attempt: late.lease.attempt }, "an answer came too late and was discarded");
+}
+
+/** The database refused the result itself (such as a number that JSON allows and jsonb does not). */
+async function failUnstorable(finish: Finish, { finishes }: AttemptOptions): Promise<void> {
+  const error = { code: "bad_answer", message: "the agent's answer cannot be stored", retryable: false };
+  await finishes.end({ ...finish, outcome: { kind: "fail", error } });
+}
+
+function toRequest({ task, input, hasInput }: Claimed): RunRequest {
+  return {
+    taskId: task.id,
+    type: task.type,
+    payload: task.payload,
+    attempt: task.attempt,
+    traceId: task.traceId,
+    correlationId: task.correlationId,
+    deadline: new Date(Date.parse(task.startedAt ?? task.updatedAt) + task.timeoutMs).toISOString(),
+    ...(hasInput ? { input } : {}),
+  };
+}
