@@ -23,7 +23,7 @@ export type Field = Common &
     | { kind: "flag" }
     | { kind: "choice"; options: readonly Json[] }
     | { kind: "list"; item: Schema; maxItems: number | null }
-    | { kind: "group"; properties: readonly Property[]; open: Schema | null }
+    | { kind: "group"; properties: readonly Property[] }
     | { kind: "variant"; variants: readonly Variant[] }
     | { kind: "json" }
   );
@@ -130,10 +130,8 @@ function toGroupField(schema: Schema): Field {
     schema: schemaOf(property),
     required: required.has(name),
   }));
-  const additional = schema.additionalProperties;
-  const open = additional === false ? null : schemaOf(additional);
-  if (properties.length === 0 && !isObject(additional)) return { ...commonOf(schema), kind: "json" };
-  return { ...commonOf(schema), kind: "group", properties, open: isObject(additional) ? open : null };
+  // An object of free keys has no fields of its own.
+  return { ...commonOf(schema), ...(properties.length === 0 ? { kind: "json" } : { kind: "group", properties }) };
 }
 
 function toTypedField(schema: Schema): Field {

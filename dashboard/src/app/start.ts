@@ -1,0 +1,169 @@
+import { effect, signal, batch as together } from "@preact/signals";
+import type { ConfigReport, Health } from "@signalbox/common/contracts/service.ts";
+import type { TaskList } from "@signalbox/common/contracts/task.ts";
+import { buildAuth } from "../net/auth.ts";
+import { type FleetConfig, knownServices } from "../net/config.ts";
+import type { Received } from "../net/frames.ts";
+import { buildRest, probeService, type Rest } from "../net/rest.ts";
+import { Stream } from "../net/stream.ts";
+import { applyFrames, type Batch, initialLive, type LiveState, toBatch } from "../store/live.ts";
+import { emptyNeeds, FAILED_WINDOW_MS, type NeedsState, putNeeds, startNeeds } from "../store/needs.ts";
+import { toListTask } from "../store/rows.ts";
+import { applyHealth, applyReport, needsReport, type ServicesState, startServices } from "../store/services.ts";
+import { clockOffsetMs, serverNow } from "./clock.ts";
+import type { App } from "./context.ts";
+
+const SETTLE_MS = 400;
+const HEALTH_MS = 15_000;
+const EPOCH_MS = 1_000;
+
+/** Counts epochs at most once a second: a burst of gaps is one reason to read again. */
+function buildEpoch() {
+  const epoch = signal(0);
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let lastMs = 0;
+  const bump = () => {
+    if (timer !== undefined) return;
+    const waitMs = Math.max(0, lastMs + EPOCH_MS - Date.now());
+    timer = setTimeout(() => {
+      timer = undefined;
+      lastMs = Date.now();
+      epoch.value++;
+    }, waitMs);
+  };
+  return { epoch, bump };
+}
+
+function buildNeedsReader(rest: Rest, needs: { value: NeedsState }) {
+  const read = (query: Record<string, string>) =>
+    rest.call<TaskList>("orchestrator", "/tasks", { query: { ...query, limit: 200 } });
+  return async () => {
+    const since = new Date(serverNow() - FAILED_WINDOW_MS).toISOString();
+    const [active, failed] = await Promise.all([
+      read({ status: "queued,running,waiting" }),
+      read({ status: "failed", since }),
+    ]);
+    const pages: Record<string, TaskList> = {};
+    if (active.ok) pages.active = active.body;
+    if (failed.ok) pages.failed = failed.body;
+    for (const page of Object.values(pages)) page.items = page.items.map((task) => toListTask(task));
+    needs.value = startNeeds(needs.value, pages);
+  };
+}
+
+function buildServiceChecks(rest: Rest, services: { value: ServicesState; peek: () => ServicesState }) {
+  const readReport = async (name: string) => {
+    const answer = await rest.call<ConfigReport>(name, "/config/validate");
+    services.value = applyReport(services.peek(), name, answer);
+  };
+  const checkOne = async (name: string) => {
+    const find = () => services.peek().find((service) => service.name === name);
+    const before = find();
+    const answer = await rest.call<Health>(name, "/health");
+    services.value = applyHealth(services.peek(), name, answer, Date.now());
+    const after = find();
+    if (before && after && needsReport(before, after)) await readReport(name);
+  };
+  return async () => {
+    const running = services.peek().filter(({ url }) => url !== null);
+    await Promise.all(running.map(({ name }) => checkOne(name)));
+  };
+}
+
+function followNetwork(stream: Stream): void {
+  addEventListener("online", () => stream.retryNow());
+  addEventListener("offline", () => stream.networkLost());
+  document.addEventListener("visibilitychange", () => {
+    if (document.visibilityState === "visible") stream.retryNow();
+  });
+}
+
+function pollHealth(check: () => Promise<void>, isSignedIn: () => boolean): void {
+  setInterval(() => {
+    if (document.visibilityState === "visible" && isSignedIn()) void check();
+  }, HEALTH_MS);
+}
+
+/** Resolves when a connection has been greeted or has failed, at the latest after 400 ms. */
+function buildSettled(stream: Stream) {
+  return () =>
+    new Promise<void>((resolve) => {
+      const timer = setTimeout(finish, SETTLE_MS);
+      const stop = effect(() => {
+        if (stream.status.value.phase !== "connecting") queueMicrotask(finish);
+      });
+      function finish(): void {
+        clearTimeout(timer);
+        stop();
+        resolve();
+      }
+    });
+}
+
+/** Composes the page from its fleet's addresses; signing in starts the stream, signing out stops it. */
+export function startApp(config: FleetConfig): App {
+  const auth = buildAuth(sessionStorage);
+  const rest = buildRest(config, auth);
+  const live = signal<LiveState>(initialLive);
+  const needs = signal<NeedsState>(emptyNeeds);
+  const services = signal(startServices(knownServices, config.services, Date.now()));
+  const { epoch, bump } = buildEpoch();
+  const listeners = new Set<(batch: Batch) => void>();
+
+  const apply = (received: readonly Received[]) => {
+    const batch = toBatch(live.peek(), received);
+    together(() => {
+      live.value = applyFrames(live.peek(), received, Date.now());
+      needs.value = putNeeds(needs.peek(), batch.listTasks);
+      clockOffsetMs.value = live.peek().offsetMs;
+      for (const listener of listeners) listener(batch);
+    });
+    if (batch.hasLoss) bump();
+  };
+  const stream = new Stream({
+    base: config.services.orchestrator ?? "",
+    token: auth.token,
+    probe: () => probeService(rest, "orchestrator"),
+    apply,
+    onFresh: bump,
+    onDenied: () => auth.expire(auth.token()),
+  });
+  const readNeeds = buildNeedsReader(rest, needs);
+  const checkServices = buildServiceChecks(rest, services);
+  effect(() => {
+    // A refused sign-in keeps the stream's place, so that the next one resumes without a hole.
+    if (auth.state.value === "out") stream.stop();
+    if (auth.state.value !== "in") return;
+    stream.start();
+    void checkServices();
+  });
+  effect(() => {
+    if (epoch.value > 0 && auth.token() !== null) void readNeeds();
+  });
+  followNetwork(stream);
+  pollHealth(checkServices, () => auth.state.peek() === "in");
+
+  return {
+    config,
+    auth,
+    rest,
+    stream,
+    live,
+    needs,
+    services,
+    epoch,
+    onBatch(listener) {
+      listeners.add(listener);
+      return () => listeners.delete(listener);
+    },
+    settled: buildSettled(stream),
+    checkServices,
+    signOut() {
+      auth.signOut();
+      localStorage.clear();
+      sessionStorage.clear();
+      live.value = initialLive;
+      needs.value = emptyNeeds;
+    },
+  };
+}
