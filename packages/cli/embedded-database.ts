@@ -195,7 +195,9 @@ async function startPatiently(
     try {
       return await startServer({ ...folder, port: options.port, settings, onLine });
     } catch (error) {
-      const isLeftover = error instanceof ServerStartError && /pre-existing shared memory|lock file/.test(error.log);
+      const isLeftover =
+        error instanceof ServerStartError &&
+        /pre-existing shared memory|"postmaster.pid" already exists/.test(error.log);
       if (!isLeftover || performance.now() > giveUpAt) throw explainServer(error, options);
       await delay(restartPauseMs);
     }

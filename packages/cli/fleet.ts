@@ -1,4 +1,5 @@
-import { migrate } from "@signalbox/testing/migrate.ts";
+import { MigrationError, migrate } from "@signalbox/testing/migrate.ts";
+import { messageOf, SetupError, systemCode } from "@signalbox/testing/setup-error.ts";
 import { waitForAgents } from "./agents.ts";
 import { ensureDashboard } from "./dashboard-build.ts";
 import { type DashboardServer, startDashboard } from "./dashboard-server.ts";
@@ -7,6 +8,7 @@ import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database
 import type { FleetEnv } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
 import { listServices, type PlannedService, planFleet } from "./fleet-plan.ts";
+import { noRoom } from "./home.ts";
 import type { Output } from "./output.ts";
 import { dashboardPortOffset, databasePortOffset, ensurePortsFree, localUrl, type PortUse } from "./ports.ts";
 import { type SupervisedService, superviseService } from "./supervised-service.ts";
@@ -52,13 +54,19 @@ type Stop = (force: boolean) => Promise<void> | void;
 type Boot = FleetOptions & { stops: Stop[] };
 
 const leftoverPatienceMs = 30_000;
+/** PostgreSQL's own code. */
+const diskFull = "53100";
 
 export function buildFleet(options: FleetOptions): FleetHandle {
   const boot: Boot = { ...options, stops: [] };
   return {
     start: () => startFleet(boot),
     async stop(force) {
-      for (const stop of boot.stops.toReversed()) await stop(force);
+      for (const stop of boot.stops.toReversed()) {
+        // One part that cannot be stopped must not keep the others.
+        await Promise.resolve(stop(force)).catch((error) => options.output.warn(messageOf(error)));
+      }
+      boot.stops.length = 0;
     },
   };
 }
@@ -70,8 +78,7 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   // Looked at below; a failure of the database must not make this one an unhandled rejection.
   building.catch(() => undefined);
   const databaseUrl = await openDatabase(boot);
-  const applied = await migrate({ url: databaseUrl });
-  output.say(`  schema          ${applied.length === 0 ? "up to date" : `${applied.length} migrations applied`}`);
+  await bringSchema(databaseUrl, boot);
   signal.throwIfAborted();
 
   const planned = await planFleet({
@@ -96,6 +103,17 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   await file.write(describeFleet(fleet));
   state.fleet = fleet;
   return fleet;
+}
+
+async function bringSchema(url: string, { home, output }: Boot): Promise<void> {
+  try {
+    const applied = await migrate({ url });
+    output.say(`  schema          ${applied.length === 0 ? "up to date" : `${applied.length} migrations applied`}`);
+  } catch (error) {
+    if (systemCode((error as Error).cause) === diskFull || systemCode(error) === diskFull) throw noRoom(home);
+    if (error instanceof MigrationError) throw new SetupError(`${error.message}; nothing of it was kept`);
+    throw error;
+  }
 }
 
 function dashboardPort({ portBase }: Boot): number {

@@ -67,7 +67,8 @@ function sendOrRefuse(request: IncomingMessage, response: ServerResponse, page: 
 /** Null when the path is no path. */
 function parsePath(url: string): string | null {
   try {
-    return decodeURIComponent(new URL(url, "http://site.invalid").pathname);
+    // Not by URL: it would take what follows a double slash for a host, and tidy dots away.
+    return decodeURIComponent(url.split(/[?#]/, 1)[0] ?? "");
   } catch {
     return null;
   }

@@ -78,7 +78,8 @@ export async function emptyDatabase(clusterUrl = sharedCluster()): Promise<strin
 
 function sharedCluster(): string {
   const url = process.env[clusterVariable];
-  if (!url) throw new Error(`no ${clusterVariable}: run by vitest with its global setup, or pass ownCluster().url`);
+  if (!url || url === "none")
+    throw new Error(`no ${clusterVariable}: run by vitest with its global setup, or pass ownCluster().url`);
   return url;
 }
 
