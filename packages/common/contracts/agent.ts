@@ -15,8 +15,12 @@ export const AgentType = Type.Object(
     path: Type.String({ minLength: 1, maxLength: 500, pattern: "^/[^?#\\s]*$", description: "where it is posted to" }),
     description: Type.Optional(Type.String({ maxLength: 2_000 })),
     timeoutMs: Type.Optional(Type.Integer({ minimum: 1, maximum: limits.timeoutMs })),
-    maxConcurrency: Type.Optional(Type.Integer({ minimum: 1, maximum: 1_000, description: "runs at once; default 10" })),
-    priority: Type.Optional(Type.Integer({ minimum: -100, maximum: 100, description: "of several live agents the highest gets it" })),
+    maxConcurrency: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: 1_000, description: "runs at once; default 10" }),
+    ),
+    priority: Type.Optional(
+      Type.Integer({ minimum: -100, maximum: 100, description: "of several live agents the highest gets it" }),
+    ),
     payloadSchema: Type.Optional(JsonSchema),
     approval: Type.Optional(Type.Literal("required")),
   },

@@ -16,7 +16,10 @@ export const HelloFrame = Type.Object(
   },
   closed,
 );
-export const TaskFrame = Type.Object({ type: Type.Literal("task"), cursor: Cursor, event: TaskEvent, task: Task }, closed);
+export const TaskFrame = Type.Object(
+  { type: Type.Literal("task"), cursor: Cursor, event: TaskEvent, task: Task },
+  closed,
+);
 export const LogFrame = Type.Object({ type: Type.Literal("log"), cursor: Cursor, log: Log }, closed);
 export const GapFrame = Type.Object(
   {

@@ -170,7 +170,9 @@ export const TaskQuery = Type.Object(
     concurrencyKey: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
     since: Type.Optional(Instant),
     until: Type.Optional(Instant),
-    q: Type.Optional(Type.String({ minLength: 1, maxLength: 200, description: "text in type, source, payload or error" })),
+    q: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: "text in type, source, payload or error" }),
+    ),
     limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, description: "default 50" })),
     cursor: Type.Optional(Cursor),
   },
