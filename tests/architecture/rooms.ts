@@ -112,8 +112,7 @@ export function findForbiddenEdges(modules: Module[]): Violation[] {
   return modules.flatMap((module) =>
     module.imports.flatMap((found) => {
       const to = resolveImport(module.path, found.specifier);
-      const why =
-        to === null ? judgePackage(module.path, found.specifier) : judgeEdge(module.path, to, found.isTypeOnly);
+      const why = to === null ? judgePackage(module.path, found) : judgeEdge(module.path, to, found.isTypeOnly);
       return why === null ? [] : [`${module.path}:${found.line} ${why}`];
     }),
   );
