@@ -71,7 +71,7 @@ export function partOf(path: string): Part {
   const inside = path.split("/").slice(2).join("/");
   const folder = /^(routes|loops|clients|store)\//.exec(inside)?.[1];
   if (folder) return folder as Part;
-  const file = /^(main|settings|app|context|store)\.ts$/.exec(inside)?.[1];
+  const file = /^(main|settings|app|context|instruments|store)\.ts$/.exec(inside)?.[1];
   return (file ?? "domain") as Part;
 }
 
