@@ -54,10 +54,9 @@ export async function runMain<P extends TProperties>(
 
 function refuseConfig(service: string, { problems }: ConfigError): void {
   const lines = problems.map(({ key, message }) => `  ${key} ${message}`);
-  process.stderr.write(`${service} cannot start, its settings are not right:\n${lines.join("\n")}\n`);
-  process.exitCode = 1;
-  // Nothing listens and nothing runs, so the process ends by itself; `exit` could cut the lines above off a pipe.
-  process.disconnect?.();
+  const text = `${service} cannot start, its settings are not right:\n${lines.join("\n")}\n`;
+  // Only once the text is out: `exit` would cut it off a pipe.
+  process.stderr.write(text, () => process.exit(1));
 }
 
 /** A terminal tells the whole process group and a supervisor tells its children: one wish may arrive twice. */

@@ -7,13 +7,18 @@ export const serviceName = "echo-agent";
 /** Mirrors the payload, in the way that its knobs ask for. */
 export async function echo(context: RunContext, isMessage: boolean): Promise<RunOutcome> {
   const knobs = knobsOf(context.payload);
-  if (knobs.defer === true) return context.defer(() => mirror(context, knobs, isMessage));
+  if (knobs.defer === true) {
+    // A PATCH can only end a task; an attempt that is to be tried again must be refused before it is deferred.
+    failForNow(context, knobs);
+    return context.defer(() => mirror(context, knobs, isMessage));
+  }
   return { result: await mirror(context, knobs, isMessage) };
 }
 
 async function mirror(context: RunContext, knobs: Knobs, isMessage: boolean): Promise<Record<string, unknown>> {
   await takeTime(context, knobs);
-  refuse(context, knobs);
+  failForGood(knobs);
+  failForNow(context, knobs);
   const { payload } = context;
   const reply = { echo: payload, service: serviceName, at: new Date().toISOString() };
   return isMessage ? { ...reply, output: textOf(payload) } : reply;
@@ -28,15 +33,16 @@ async function takeTime({ signal, progress }: RunContext, knobs: Knobs): Promise
   }
 }
 
-function refuse({ attempt }: RunContext, { failPermanently, failTimes = 0 }: Knobs): void {
-  if (failPermanently !== undefined && failPermanently !== false) {
-    const message = failPermanently === true ? "Failed for good, as the payload asked." : failPermanently;
-    throw new AgentError(message, { code: "failed_permanently" });
-  }
-  if (attempt <= failTimes) {
-    throw new AgentError(`Attempt ${attempt} of ${failTimes} that fail, as the payload asked.`, {
-      code: "failed_as_asked",
-      retryable: true,
-    });
-  }
+function failForNow({ attempt }: RunContext, { failTimes = 0 }: Knobs): void {
+  if (attempt > failTimes) return;
+  throw new AgentError(`Attempt ${attempt} of ${failTimes} that fail, as the payload asked.`, {
+    code: "failed_as_asked",
+    retryable: true,
+  });
+}
+
+function failForGood({ failPermanently }: Knobs): void {
+  if (failPermanently === undefined || failPermanently === false) return;
+  const message = failPermanently === true ? "Failed for good, as the payload asked." : failPermanently;
+  throw new AgentError(message, { code: "failed_permanently" });
 }
