@@ -1,11 +1,10 @@
 import { type Agent, type AgentOptions, buildRunRoutes, defineTaskType, serveAgent } from "@signalbox/common/agent.ts";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import type { Route } from "@signalbox/common/route.ts";
-import { echo, serviceName } from "./echo.ts";
+import { version } from "@signalbox/common/version.ts";
 import { EchoPayload } from "./knobs.ts";
+import { echo, serviceName } from "./routes/run-echo.ts";
 import type { Settings } from "./settings.ts";
-
-export const version = "0.1.0";
 
 /** Lower than any agent that means it: a real one takes over by registering. */
 const priority = -100;

@@ -1,6 +1,6 @@
 import { setTimeout as rest } from "node:timers/promises";
 import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/agent-run.ts";
-import { type Knobs, knobsOf, planSteps, textOf } from "./knobs.ts";
+import { type Knobs, knobsOf, planSteps, textOf } from "../knobs.ts";
 
 export const serviceName = "echo-agent";
 
