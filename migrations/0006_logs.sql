@@ -19,32 +19,47 @@ create table logs (
 ) partition by range (at);
 
 create index logs_at_idx on logs (at desc, id desc);
+create index logs_service_idx on logs (service, at desc, id desc);
 create index logs_seq_idx on logs (seq);
 create index logs_trace_idx on logs (trace_id) where trace_id is not null;
 create index logs_correlation_idx on logs (correlation_id) where correlation_id is not null;
 create index logs_task_idx on logs (task_id) where task_id is not null;
 
--- Makes the partitions of today, of the given number of days ahead and of the days back; those that exist stay.
-create function ensure_log_partitions(days_back integer, days_ahead integer) returns integer language plpgsql volatile as $$
+-- What retention has dropped. A stream's cursor below `upto_seq` may have missed records, and is told so.
+create table log_drops (
+  day date primary key,
+  upto_seq bigint not null,
+  rows_estimate bigint not null,
+  size_bytes bigint not null,
+  dropped_at timestamptz(3) not null default now()
+);
+
+-- Makes the partition of a day, unless it exists. A table of its own that is then attached: `create table … partition of`
+-- would lock the whole log against writers and readers, and wait for both.
+create function ensure_log_partition(day date) returns boolean language plpgsql volatile as $$
 declare
-  day date;
-  made integer := 0;
+  name text := 'logs_' || to_char(day, 'YYYYMMDD');
 begin
-  -- Two loggers at once would both find the table missing.
-  perform pg_advisory_xact_lock(hashtextextended('ensure_log_partitions', 7526));
-  for day in
-    select d::date from generate_series(
-      (now() at time zone 'utc')::date - days_back, (now() at time zone 'utc')::date + days_ahead, interval '1 day') d
-  loop
-    if to_regclass(format('logs_%s', to_char(day, 'YYYYMMDD'))) is null then
-      execute format(
-        'create table %I partition of logs for values from (%L) to (%L)',
-        'logs_' || to_char(day, 'YYYYMMDD'), day::text || ' 00:00:00+00', (day + 1)::text || ' 00:00:00+00');
-      made := made + 1;
-    end if;
-  end loop;
-  return made;
+  if to_regclass(name) is not null then
+    return false;
+  end if;
+  -- Two loggers at once would both find the table missing; whoever waited here looks again.
+  perform pg_advisory_xact_lock(hashtextextended('ensure_log_partition', 7526));
+  if to_regclass(name) is not null then
+    return false;
+  end if;
+  execute format('create table %I (like logs including defaults including constraints)', name);
+  execute format('alter table logs attach partition %I for values from (%L) to (%L)',
+    name, to_char(day, 'YYYY-MM-DD') || ' 00:00:00+00', to_char(day + 1, 'YYYY-MM-DD') || ' 00:00:00+00');
+  return true;
 end
+$$;
+
+-- Makes the partitions of today, of the given number of days ahead and of the days back; how many were missing.
+create function ensure_log_partitions(days_back integer, days_ahead integer) returns integer language sql volatile as $$
+  select count(*) filter (where ensure_log_partition(day::date))::integer
+    from generate_series(
+      (now() at time zone 'utc')::date - days_back, (now() at time zone 'utc')::date + days_ahead, interval '1 day') day
 $$;
 
 select ensure_log_partitions(1, 3);

@@ -1,0 +1,110 @@
+import { randomUUID } from "node:crypto";
+import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
+import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
+import { buildLog } from "@signalbox/common/log.ts";
+import { buildMetrics } from "@signalbox/common/metrics.ts";
+import { buildPool, type Pool } from "@signalbox/common/sql.ts";
+import { buildTail, type Tail } from "@signalbox/common/tail.ts";
+import { version } from "@signalbox/common/version.ts";
+import type { Static } from "typebox";
+import { buildInstruments } from "./instruments.ts";
+import { buildIngest, type Ingest } from "./loops/ingest.ts";
+import { buildRetention } from "./loops/retention.ts";
+import { buildStreams } from "./loops/streams.ts";
+import { buildRoutes } from "./routes/all.ts";
+import type { settings as declared } from "./settings.ts";
+import { buildStore } from "./store.ts";
+
+export type Settings = Static<typeof declared.schema>;
+
+/** Inserts and the tail; searches and streams that catch up. Four and four, as there are at most two inserts at once. */
+const connections = { writes: 4, reads: 4 };
+
+/** Builds the whole service from its settings; nothing runs and nothing is connected before `start`. */
+export function buildApp(settings: Settings, report: () => ConfigReport) {
+  // It never delivers to itself: a failure to store would make records about it that fail to be stored.
+  const logs = buildLog({
+    service: "logging",
+    level: settings.LOG_LEVEL,
+    format: settings.LOG_FORMAT,
+    runId: settings.RUN_ID ?? randomUUID(),
+    delivery: null,
+  });
+  const { log } = logs;
+  const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
+  const pools = {
+    writes: openPool(settings, "writes", complain("a database connection failed")),
+    reads: openPool(settings, "reads", complain("a database connection failed")),
+  };
+  const store = buildStore(pools);
+  const metrics = buildMetrics("logging");
+  const streams = buildStreams({ store, tail: () => tail });
+  const instruments = buildInstruments(metrics, { ingest: () => ingest, streams, tail: () => tail, pools });
+  const tail: Tail = buildTail({
+    pool: pools.writes,
+    sequence: "logs_seq",
+    latest: store.latestSeq,
+    read: streams.readTail,
+    seqOf: ({ seq }) => seq,
+    deliver: streams.publish,
+    onError: complain("the log could not be followed; this will be tried again"),
+  });
+  const ingest: Ingest = buildIngest({
+    store,
+    onStored(given, stored) {
+      instruments.onStored(given, stored);
+      tail.ring();
+    },
+  });
+  const retentionDays = settings.LOG_RETENTION_DAYS;
+  const retention = buildRetention({ store, retentionDays, log });
+  const http = buildHttp({
+    service: "logging",
+    version,
+    routes: buildRoutes({ store, ingest, streams, retentionDays, onRejected: instruments.onRejected }),
+    credentials: {
+      user: settings.BASIC_AUTH_USER,
+      pass: settings.BASIC_AUTH_PASS,
+      internalKeys: [settings.INTERNAL_KEY, settings.INTERNAL_KEY_PREVIOUS].filter((key) => key !== undefined),
+    },
+    allowedOrigins: settings.WS_ALLOWED_ORIGINS,
+    log,
+    report,
+    metrics,
+    checks: async () => [await checkDatabase(store.ping)],
+  });
+  const stopping = new AbortController();
+  let loops: Promise<void>[] = [];
+  let listening: Listening | null = null;
+
+  return {
+    logs,
+    routes: http.routes,
+    port: () => listening?.port ?? settings.PORT,
+    async start(): Promise<void> {
+      loops = [tail, retention, { run: streams.beat }].map((loop) => loop.run(stopping.signal));
+      listening = await listen(http.app, { port: settings.PORT, host: settings.HOST });
+      log.info({ port: listening.port }, `logging listens on port ${listening.port}`);
+    },
+    /** Ends the streams, answers what was already sent, then lets go of the database. */
+    async stop(): Promise<void> {
+      await listening?.close(10_000);
+      stopping.abort();
+      await Promise.all(loops);
+      await Promise.all([pools.writes.end(), pools.reads.end()]);
+      log.info("logging stopped");
+      await logs.close();
+    },
+  };
+}
+
+function openPool(settings: Settings, use: keyof typeof connections, onError: (error: unknown) => void): Pool {
+  return buildPool({ url: settings.DATABASE_URL, name: `signalbox logging ${use}`, max: connections[use], onError });
+}
+
+async function checkDatabase(ping: () => Promise<unknown>) {
+  return await ping().then(
+    () => ({ name: "database", ok: true }),
+    () => ({ name: "database", ok: false, message: "PostgreSQL does not answer" }),
+  );
+}

@@ -1,0 +1,13 @@
+import type { Ingest } from "./loops/ingest.ts";
+import type { LogStreams } from "./loops/streams.ts";
+import type { Store } from "./store.ts";
+
+/** What a route may use. */
+export type Context = {
+  store: Store;
+  ingest: Ingest;
+  streams: LogStreams;
+  retentionDays: number;
+  /** Counts records that were not taken. */
+  onRejected(count: number): void;
+};

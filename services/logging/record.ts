@@ -1,0 +1,106 @@
+import type { LogInput } from "@signalbox/common/contracts/log.ts";
+import { logLevels } from "@signalbox/common/contracts/log.ts";
+import { uuidTime } from "@signalbox/common/uuid.ts";
+
+/** A record as the table holds it. */
+export type NewLog = {
+  id: string;
+  /** RFC 3339, UTC, ms */
+  at: string;
+  /** index into `logLevels` */
+  level: number;
+  service: string;
+  message: string;
+  traceId: string | null;
+  correlationId: string | null;
+  taskId: string | null;
+  /** JSON text */
+  data: string;
+  /**
+   * False: the id tells where a record with it would be, as a UUIDv7 of its own `at` does, so the primary key finds a resend.
+   * True: it may stand in any partition, and has to be looked for.
+   */
+  isAnywhere: boolean;
+};
+
+/** When a record comes in, and which times are taken. */
+export type Moment = { nowMs: number; oldestMs: number; newestMs: number };
+
+export type Verdict = { kind: "record"; record: NewLog } | { kind: "bad"; path: string; message: string };
+
+export const dayMs = 86_400_000;
+
+export function momentOf(nowMs: number, retentionDays: number): Moment {
+  return { nowMs, oldestMs: nowMs - retentionDays * dayMs, newestMs: nowMs + dayMs };
+}
+
+/**
+ * Turns a valid input into a row, or says why it is not taken.
+ *
+ * @param drawId a new UUIDv7, of the given instant or of now
+ * @param hide hides secrets in any JSON value
+ */
+export function judgeInput(
+  input: LogInput,
+  moment: Moment,
+  { drawId, hide }: { drawId: (atMs?: number) => string; hide: (value: unknown) => unknown },
+): Verdict {
+  const place = placeInTime(input, moment, drawId);
+  const atMs = Date.parse(place.at);
+  if (atMs < moment.oldestMs) return { kind: "bad", path: "/at", message: "is older than records are kept" };
+  if (atMs > moment.newestMs) return { kind: "bad", path: "/at", message: "is more than 24 hours ahead" };
+  return {
+    kind: "record",
+    record: {
+      ...place,
+      level: logLevels.indexOf(input.level),
+      service: input.service,
+      message: String(hide(input.message)),
+      traceId: input.traceId ?? null,
+      correlationId: input.correlationId ?? null,
+      taskId: input.taskId?.toLowerCase() ?? null,
+      data: JSON.stringify(hide(foldData(input))),
+    },
+  };
+}
+
+type Place = Pick<NewLog, "id" | "at" | "isAnywhere">;
+
+function placeInTime({ id: given, at }: LogInput, moment: Moment, drawId: (atMs?: number) => string): Place {
+  if (given === undefined) {
+    const id = drawId(at === undefined ? undefined : Date.parse(at));
+    return {
+      id,
+      at: at === undefined ? toInstant(uuidTime(id) ?? moment.nowMs) : toInstant(Date.parse(at)),
+      isAnywhere: false,
+    };
+  }
+  const id = given.toLowerCase();
+  const idMs = uuidTime(id);
+  const isSensible = idMs !== null && idMs >= moment.oldestMs && idMs <= moment.newestMs;
+  const atMs = at !== undefined ? Date.parse(at) : isSensible ? idMs : moment.nowMs;
+  return { id, at: toInstant(atMs), isAnywhere: atMs !== idMs };
+}
+
+function toInstant(ms: number): string {
+  return new Date(ms).toISOString();
+}
+
+const named = new Set(["id", "at", "level", "service", "message", "traceId", "correlationId", "taskId", "data"]);
+
+/** `data` with the members that the contract does not name; one whose name is taken there gets underscores. */
+function foldData(input: LogInput): Record<string, unknown> {
+  const data: Record<string, unknown> = { ...input.data };
+  for (const [key, value] of Object.entries(input)) {
+    if (named.has(key)) continue;
+    let free = key;
+    while (Object.hasOwn(data, free)) free += "_";
+    data[free] = value;
+  }
+  return data;
+}
+
+/** A day is dropped when even its last record is too old. */
+export function isExpired(day: string, nowMs: number, retentionDays: number): boolean {
+  return Date.parse(`${day}T00:00:00.000Z`) + dayMs <= nowMs - retentionDays * dayMs;
+}

@@ -1,0 +1,40 @@
+import { logLevels } from "@signalbox/common/contracts/log.ts";
+import { Instant } from "@signalbox/common/contracts/primitives.ts";
+import { type Static, Type } from "typebox";
+
+const closed = { additionalProperties: false } as const;
+const Count = Type.Integer({ minimum: 0 });
+
+export const LogStats = Type.Object(
+  {
+    since: Instant,
+    until: Instant,
+    bucketSeconds: Type.Integer({ minimum: 1 }),
+    rows: Count,
+    bytes: Type.Integer({ minimum: 0, description: "of messages and data, as stored" }),
+    days: Type.Array(Type.Object({ day: Type.String(), service: Type.String(), rows: Count, bytes: Count }, closed)),
+    buckets: Type.Array(
+      Type.Object(
+        {
+          at: Instant,
+          rows: Count,
+          levels: Type.Partial(Type.Object(Object.fromEntries(logLevels.map((level) => [level, Count])), closed)),
+        },
+        closed,
+      ),
+      { description: "empty buckets are left out" },
+    ),
+  },
+  closed,
+);
+export type LogStats = Static<typeof LogStats>;
+
+/** Round lengths that people read easily, in seconds. */
+const lengths = [1, 5, 10, 30, 60, 300, 600, 1_800, 3_600, 10_800, 21_600, 86_400];
+const bucketsMax = 120;
+
+/** The shortest round bucket of which the range has at most 120. */
+export function chooseBucketSeconds(sinceMs: number, untilMs: number): number {
+  const seconds = (untilMs - sinceMs) / 1_000;
+  return lengths.find((length) => seconds / length <= bucketsMax) ?? Math.ceil(seconds / bucketsMax / 86_400) * 86_400;
+}

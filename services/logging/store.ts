@@ -1,0 +1,31 @@
+import type { LogFilter } from "@signalbox/common/contracts/log.ts";
+import { exec, type Pool, sql } from "@signalbox/common/sql.ts";
+import type { NewLog } from "./record.ts";
+import { insertLogs, insertLogsAnywhere } from "./store/insert-logs.ts";
+import { countLogs, type StatsRange } from "./store/log-stats.ts";
+import * as partitions from "./store/partitions.ts";
+import * as reads from "./store/read-logs.ts";
+
+/** Everything that logging asks of PostgreSQL. Routes and loops know it only by this type. */
+export type Store = ReturnType<typeof buildStore>;
+
+/** Two pools, so that searches that people wait for never keep records from being stored. */
+export function buildStore(pools: { writes: Pool; reads: Pool }) {
+  return {
+    insertLogs: (rows: readonly NewLog[]) => insertLogs(pools.writes, rows),
+    insertLogsAnywhere: (rows: readonly NewLog[]) => insertLogsAnywhere(pools.writes, rows),
+    ensurePartition: (day: string) => partitions.ensurePartition(pools.writes, day),
+    ensurePartitionsAhead: (days: number) => partitions.ensurePartitionsAhead(pools.writes, days),
+    listPartitions: () => partitions.listPartitions(pools.reads),
+    dropPartition: (partition: partitions.Partition) => partitions.dropPartition(pools.writes, partition),
+    droppedUpTo: () => partitions.droppedUpTo(pools.reads),
+    listLogs: (page: reads.LogPage) => reads.listLogs(pools.reads, page),
+    findLog: (id: string) => reads.findLog(pools.reads, id),
+    readAfter: (range: reads.SeqRange, filter: LogFilter) => reads.readAfter(pools.reads, range, filter),
+    readTail: (range: reads.SeqRange) => reads.readAfter(pools.writes, range, {}),
+    latestSeq: (upTo: number) => reads.latestSeq(pools.writes, upTo),
+    lastDrawnSeq: () => reads.lastDrawnSeq(pools.reads),
+    countLogs: (range: StatsRange, filter: LogFilter) => countLogs(pools.reads, range, filter),
+    ping: () => exec(pools.reads, sql`select 1`),
+  };
+}
