@@ -94,6 +94,8 @@ export function buildRunRoutes(types: readonly RunnableType[], start: Start = re
       body: RunCallBody,
       bodyLimitBytes: runBodyLimitBytes,
       replies: { 200: RunAnswer, 202: Accepted },
+      // The run has a line of its own.
+      quiet: true,
       async handle(input) {
         const spec = specFor(sharing, input.body.type);
         const problems = checks.get(spec.type)?.(input.body.payload, input.rawBody.length);

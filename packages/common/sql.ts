@@ -76,11 +76,11 @@ export async function maybeOne<T>(db: Queryable, toRow: (row: Row) => T, stateme
   return rows[0] ?? null;
 }
 
-/** The only row; none is a bug. */
+/** The only row; none is a bug. What it is mapped to may be null. */
 export async function one<T>(db: Queryable, toRow: (row: Row) => T, statement: Sql): Promise<T> {
-  const row = await maybeOne(db, toRow, statement);
+  const row = await maybeOne(db, (found) => ({ value: toRow(found) }), statement);
   if (row === null) throw new Error("expected one row, got none");
-  return row;
+  return row.value;
 }
 
 /** Runs a statement for its effect; the number of rows it touched. */
