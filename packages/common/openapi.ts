@@ -1,7 +1,7 @@
 import type { TSchema } from "typebox";
 import { ErrorReply } from "./contracts/errors.ts";
 import { propertiesOf } from "./query.ts";
-import type { AuthRule, Route } from "./route.ts";
+import type { AuthRule, RouteContract } from "./route.ts";
 
 type Json = Record<string, unknown>;
 
@@ -9,7 +9,7 @@ type Json = Record<string, unknown>;
  * OpenAPI 3.1 of one service, from the very contracts that validate its requests. The order of keys follows the paths'
  * alphabet, so that the committed document changes only where a contract does.
  */
-export function buildOpenapi(info: { service: string; version: string }, routes: readonly Route[]): Json {
+export function buildOpenapi(info: { service: string; version: string }, routes: readonly RouteContract[]): Json {
   const components = new Map<string, unknown>();
   components.set("ErrorReply", toComponent(ErrorReply, components));
   const paths = new Map<string, Map<string, Json>>();
@@ -35,7 +35,7 @@ export function buildOpenapi(info: { service: string; version: string }, routes:
   };
 }
 
-function toOperation(route: Route, path: string, components: Map<string, unknown>): Json {
+function toOperation(route: RouteContract, path: string, components: Map<string, unknown>): Json {
   const parameters = [...toParameters(route.params, "path"), ...toParameters(route.query, "query")];
   return {
     operationId: toOperationId(route.method, path),
@@ -72,7 +72,7 @@ function toParameters(schema: TSchema | undefined, place: "path" | "query"): Jso
   });
 }
 
-function toRequestBody(route: Route, components: Map<string, unknown>): Json {
+function toRequestBody(route: RouteContract, components: Map<string, unknown>): Json {
   const { body, bodyOptional, bodyTypes = ["application/json"] } = route;
   if (!body) return {};
   const schema = toComponent(body, components);
@@ -80,7 +80,7 @@ function toRequestBody(route: Route, components: Map<string, unknown>): Json {
   return { required: !(bodyOptional ?? requiredOf(body).length === 0), content: Object.fromEntries(content) };
 }
 
-function toResponses(route: Route, components: Map<string, unknown>): Json {
+function toResponses(route: RouteContract, components: Map<string, unknown>): Json {
   const responses = Object.entries(route.replies).map(([status, schema]) => [
     status,
     {

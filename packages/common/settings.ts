@@ -118,7 +118,8 @@ function judge({ schema }: SettingsSchema, values: unknown): Map<string, string>
     if (key === undefined || found.has(key)) continue;
     const title = memberOf(schema.properties[key], "title");
     // A pattern explains nothing to a person; the title says what is wanted.
-    found.set(key, error.keyword === "pattern" && title ? `must be ${String(title)}` : toMessage(error));
+    const isShape = error.keyword === "pattern" || error.keyword === "format";
+    found.set(key, isShape && title ? `must be ${String(title)}` : toMessage(error));
   }
   return found;
 }
@@ -201,18 +202,21 @@ export const serviceSettings = {
     Type.String({
       title: "an http(s) URL",
       description: "Where others reach this service, without a slash at the end; default: http://HOST:PORT",
+      format: "uri",
       pattern: httpUrl,
     }),
   ),
   ORCHESTRATOR_URL: Type.String({
     title: "an http(s) URL",
     description: "Address of the orchestrator",
+    format: "uri",
     pattern: httpUrl,
     default: "http://127.0.0.1:4000",
   }),
   LOGGING_URL: Type.String({
     title: "an http(s) URL",
     description: "Address of the logging service",
+    format: "uri",
     pattern: httpUrl,
     default: "http://127.0.0.1:4001",
   }),

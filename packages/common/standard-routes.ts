@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { ConfigReport, Health, Ready } from "./contracts/service.ts";
 import { withDeadline } from "./drain.ts";
 import type { Metrics } from "./metrics.ts";
-import { defineRoute, type Route } from "./route.ts";
+import { defineRoute, type Route, type RouteContract } from "./route.ts";
 
 export type ReadyCheck = { name: string; ok: boolean; message?: string };
 
@@ -28,13 +28,8 @@ const checksDeadlineMs = 3_000;
 const checksReuseMs = 500;
 
 /** What every service answers. */
-export function buildStandardRoutes(options: StandardOptions): Route[] {
-  return [health(options), ready(options), configValidate(options), metricsText(options), openapiDocument(options)];
-}
-
-function health({ service, version, isHealthy }: StandardOptions): Route {
-  const startedAt = performance.now();
-  return defineRoute({
+export const standardContracts = {
+  health: {
     method: "GET",
     path: "/health",
     aliases: ["/healthz"],
@@ -43,6 +38,48 @@ function health({ service, version, isHealthy }: StandardOptions): Route {
     query: AnyQuery,
     replies: { 200: Health },
     maxInFlight: null,
+  },
+  ready: {
+    method: "GET",
+    path: "/ready",
+    auth: "public",
+    summary: "May traffic be sent here? 503 names the dependency that is away",
+    query: AnyQuery,
+    replies: { 200: Ready, 503: Ready },
+    maxInFlight: null,
+  },
+  configValidate: {
+    method: "GET",
+    path: "/config/validate",
+    auth: "any",
+    summary: "Which settings are set, default, missing or invalid; never a value",
+    replies: { 200: ConfigReport },
+  },
+  metrics: {
+    method: "GET",
+    path: "/metrics",
+    auth: "any",
+    summary: "Prometheus metrics",
+    replies: { 200: Type.String({ description: "Prometheus text format" }) },
+    replyType: "text/plain",
+  },
+  openapi: {
+    method: "GET",
+    path: "/openapi.json",
+    auth: "public",
+    summary: "This document",
+    replies: { 200: Type.Record(Type.String(), Type.Unknown(), { description: "OpenAPI 3.1" }) },
+  },
+} as const satisfies Record<string, RouteContract>;
+
+export function buildStandardRoutes(options: StandardOptions): Route[] {
+  return [health(options), ready(options), configValidate(options), metricsText(options), openapiDocument(options)];
+}
+
+function health({ service, version, isHealthy }: StandardOptions): Route {
+  const startedAt = performance.now();
+  return defineRoute({
+    ...standardContracts.health,
     async handle() {
       const status = isHealthy?.() === false ? "degraded" : "ok";
       const uptimeSeconds = Math.round(performance.now() - startedAt) / 1000;
@@ -54,13 +91,7 @@ function health({ service, version, isHealthy }: StandardOptions): Route {
 function ready(options: StandardOptions): Route {
   const check = reuse(() => runChecks(options.checks), checksReuseMs);
   return defineRoute({
-    method: "GET",
-    path: "/ready",
-    auth: "public",
-    summary: "May traffic be sent here? 503 names the dependency that is away",
-    query: AnyQuery,
-    replies: { 200: Ready, 503: Ready },
-    maxInFlight: null,
+    ...standardContracts.ready,
     async handle() {
       const checks = options.isClosing() ? [stopping] : await check();
       const isReady = checks.every((one) => one.ok);
@@ -93,11 +124,7 @@ function reuse<T>(make: () => Promise<T>, reuseMs: number): () => Promise<T> {
 
 function configValidate({ report }: StandardOptions): Route {
   return defineRoute({
-    method: "GET",
-    path: "/config/validate",
-    auth: "any",
-    summary: "Which settings are set, default, missing or invalid; never a value",
-    replies: { 200: ConfigReport },
+    ...standardContracts.configValidate,
     async handle() {
       return { status: 200, body: report() };
     },
@@ -106,12 +133,7 @@ function configValidate({ report }: StandardOptions): Route {
 
 function metricsText({ metrics }: StandardOptions): Route {
   return defineRoute({
-    method: "GET",
-    path: "/metrics",
-    auth: "any",
-    summary: "Prometheus metrics",
-    replies: { 200: Type.String({ description: "Prometheus text format" }) },
-    replyType: "text/plain",
+    ...standardContracts.metrics,
     async handle() {
       const text = await metrics.registry.metrics();
       return {
@@ -127,11 +149,7 @@ function metricsText({ metrics }: StandardOptions): Route {
 
 function openapiDocument({ openapi }: StandardOptions): Route {
   return defineRoute({
-    method: "GET",
-    path: "/openapi.json",
-    auth: "public",
-    summary: "This document",
-    replies: { 200: Type.Record(Type.String(), Type.Unknown(), { description: "OpenAPI 3.1" }) },
+    ...standardContracts.openapi,
     async handle() {
       return { status: 200, body: openapi() };
     },

@@ -1,0 +1,114 @@
+import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { buildOpenapi } from "@signalbox/common/openapi.ts";
+import type { Route } from "@signalbox/common/route.ts";
+import type { SettingsSchema } from "@signalbox/common/settings.ts";
+import { standardContracts } from "@signalbox/common/standard-routes.ts";
+import { version } from "@signalbox/common/version.ts";
+import { buildRoutes as echoRoutes } from "@signalbox/echo-agent/app.ts";
+import { settings as echoSettings } from "@signalbox/echo-agent/settings.ts";
+import { buildRoutes as loggingRoutes } from "@signalbox/logging/routes/all.ts";
+import { settings as loggingSettings } from "@signalbox/logging/settings.ts";
+import { buildRoutes as orchestratorRoutes } from "@signalbox/orchestrator/routes/all.ts";
+import { settings as orchestratorSettings } from "@signalbox/orchestrator/settings.ts";
+import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { toConfigSchema, toEnvExample, toJsonText, toSettingsPage } from "./documents.ts";
+import { settings as fleetSettings } from "./fleet-settings.ts";
+
+/*
+ * `pnpm generate` writes the files that repeat what the code declares: the schema of all settings, .env.example, the
+ * settings tables and an OpenAPI document a service. They are committed, so that a change of a contract is seen in review;
+ * `--check` writes nothing and exits 1 when one of them is not what the code says.
+ */
+
+type Described = { settings: SettingsSchema; routes: () => Route[] };
+
+/** A new service is one line here. */
+const services: readonly Described[] = [
+  { settings: orchestratorSettings, routes: () => orchestratorRoutes(nobody()) },
+  { settings: loggingSettings, routes: () => loggingRoutes(nobody()) },
+  { settings: echoSettings, routes: echoRoutes },
+];
+
+const openapiFolder = "docs/reference/openapi";
+
+/** Every generated file: its path from the root of the repository, and its text. */
+export function generateFiles(): Map<string, string> {
+  const declared = [...services.map(({ settings }) => settings), fleetSettings];
+  const files = new Map([
+    ["infra/config.schema.json", toConfigSchema(declared)],
+    [".env.example", toEnvExample(declared)],
+    ["docs/reference/settings.md", toSettingsPage(declared)],
+  ]);
+  for (const { settings, routes } of services) {
+    const { service } = settings;
+    const document = buildOpenapi({ service, version }, [...routes(), ...Object.values(standardContracts)]);
+    files.set(`${openapiFolder}/${service}.json`, toJsonText(document));
+  }
+  return files;
+}
+
+/** Stands in for whatever handlers would work with: only the contracts of the routes are read, no handler is called. */
+function nobody<T>(): T {
+  const anything: unknown = new Proxy(() => anything, {
+    get: (_target, key) => (key === "then" ? undefined : anything),
+  });
+  return anything as T;
+}
+
+/** What is not as the code says, a line each; empty when nothing has drifted. */
+export async function findDrift(root: string): Promise<string[]> {
+  const files = generateFiles();
+  const drifted: string[] = [];
+  for (const [path, text] of files) {
+    const present = await readIfThere(join(root, path));
+    if (present !== text) drifted.push(present === null ? `${path} is missing` : describeDrift(path, present, text));
+  }
+  const leftovers = await findLeftovers(root, files);
+  return [...drifted, ...leftovers.map((path) => `${path} belongs to no service`)];
+}
+
+function describeDrift(path: string, present: string, wanted: string): string {
+  const [is, should] = [present.split("\n"), wanted.split("\n")];
+  const at = should.findIndex((line, index) => line !== is[index]);
+  const line = at === -1 ? should.length : at;
+  return `${path}:${line + 1} is ${JSON.stringify(is[line] ?? "")}, should be ${JSON.stringify(should[line] ?? "")}`;
+}
+
+async function writeFiles(root: string): Promise<string[]> {
+  const files = generateFiles();
+  const written: string[] = [];
+  for (const [path, text] of files) {
+    if ((await readIfThere(join(root, path))) === text) continue;
+    await mkdir(dirname(join(root, path)), { recursive: true });
+    await writeFile(join(root, path), text);
+    written.push(path);
+  }
+  const leftovers = await findLeftovers(root, files);
+  for (const path of leftovers) await rm(join(root, path));
+  return [...written, ...leftovers];
+}
+
+/** Documents of services that no longer exist. */
+async function findLeftovers(root: string, files: Map<string, string>): Promise<string[]> {
+  const names = await readdir(join(root, openapiFolder)).catch(() => []);
+  return names.map((name) => `${openapiFolder}/${name}`).filter((path) => !files.has(path));
+}
+
+async function readIfThere(path: string): Promise<string | null> {
+  return await readFile(path, "utf8").catch(() => null);
+}
+
+async function main(): Promise<void> {
+  if (process.argv.includes("--check")) {
+    const drifted = await findDrift(repositoryRoot);
+    if (drifted.length === 0) return;
+    process.stderr.write(`${drifted.join("\n")}\nRun \`npx pnpm generate\` and commit what it changes.\n`);
+    process.exitCode = 1;
+    return;
+  }
+  const written = await writeFiles(repositoryRoot);
+  process.stdout.write(written.length === 0 ? "nothing to do\n" : `${written.join("\n")}\n`);
+}
+
+if (import.meta.main) await main();
