@@ -1,4 +1,4 @@
-import { isIP } from "node:net";
+import { BlockList, isIP } from "node:net";
 
 /**
  * Why an agent's URL is not called; null when it may be. Agents run anywhere, private networks included, but credentials in a
@@ -11,23 +11,31 @@ export function judgeAgentUrl(text: string): string | null {
   if (url.username !== "" || url.password !== "") return "must not hold credentials";
   if (url.search !== "" || url.hash !== "") return "must not have a query or a fragment";
   const host = url.hostname.replace(/^\[|\]$/g, "");
-  if (isIP(host) !== 0 && isForbiddenAddress(host)) return "must not be a link-local or unspecified address";
+  if (isForbiddenAddress(host)) return "must not be a link-local, metadata, multicast or unspecified address";
   return null;
 }
 
-/** Link-local (metadata services), unspecified, multicast and broadcast addresses; checked again when a name has been resolved. */
+const forbidden = new BlockList();
+forbidden.addSubnet("0.0.0.0", 8);
+forbidden.addSubnet("169.254.0.0", 16);
+// Multicast, reserved and broadcast.
+forbidden.addSubnet("224.0.0.0", 3);
+// Alibaba Cloud's metadata service.
+forbidden.addAddress("100.100.100.200");
+forbidden.addAddress("::", "ipv6");
+forbidden.addSubnet("fe80::", 10, "ipv6");
+forbidden.addSubnet("ff00::", 8, "ipv6");
+// AWS's metadata service.
+forbidden.addAddress("fd00:ec2::254", "ipv6");
+// 169.254.0.0/16 inside IPv4-compatible, NAT64 and 6to4 addresses; mapped ones (::ffff:0:0/96) are looked up as IPv4.
+forbidden.addSubnet("::a9fe:0", 112, "ipv6");
+forbidden.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
+forbidden.addSubnet("2002:a9fe::", 32, "ipv6");
+
+/** Link-local (metadata services), unspecified and multicast addresses; checked again when a name has been resolved. */
 export function isForbiddenAddress(address: string): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address);
-  const plain = (mapped?.[1] ?? address).toLowerCase();
-  if (isIP(plain) === 4) {
-    const first = Number(plain.split(".")[0]);
-    return plain.startsWith("169.254.") || first === 0 || first >= 224;
-  }
-  return (
-    plain === "::" ||
-    /^fe[89ab]/.test(plain) ||
-    plain.startsWith("ff") ||
-    plain === "fd00:ec2::254" ||
-    /^::ffff:a9fe:/.test(plain)
-  );
+  const plain = address.replace(/%.*$/, "");
+  const family = isIP(plain);
+  if (family === 0) return false;
+  return forbidden.check(plain, family === 4 ? "ipv4" : "ipv6");
 }

@@ -45,7 +45,7 @@ function judgeBody(body: unknown, attempt: Attempt, random: number): Verdict {
     return {
       kind: "park",
       for: waiting.for,
-      prompt: typeof waiting.prompt === "string" ? waiting.prompt.slice(0, 10_000) : null,
+      prompt: typeof waiting.prompt === "string" ? shorten(waiting.prompt, 10_000) : null,
     };
   }
   const message = 'the agent answered 200 without "result" or "waiting"';
@@ -72,12 +72,17 @@ function toTransportError(answer: Exclude<Answer, { kind: "answered" }>): TaskEr
 /** The agent's own code and message when it answered in the one error shape; its status always. */
 function toAgentError(status: number, body: unknown): TaskError {
   const said = isRecord(body) && isRecord(body.error) ? body.error : {};
-  const code = typeof said.code === "string" && said.code !== "" ? said.code.slice(0, 100) : `agent_${status}`;
+  const code = typeof said.code === "string" && said.code !== "" ? shorten(said.code, 100) : `agent_${status}`;
   const message =
     typeof said.message === "string" && said.message !== ""
-      ? said.message.slice(0, 10_000)
+      ? shorten(said.message, 10_000)
       : `the agent answered ${status}`;
   return { code, message, details: { status, ...(said.details === undefined ? {} : { said: said.details }) } };
+}
+
+/** Not in the middle of a surrogate pair: the database refuses half of one, and with it the whole batch. */
+function shorten(text: string, length: number): string {
+  return text.length <= length ? text : text.slice(0, length).replace(/[\ud800-\udbff]$/, "");
 }
 
 function toDetails(details: unknown): Record<string, unknown> {

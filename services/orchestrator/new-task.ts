@@ -20,7 +20,8 @@ export function toNewTask(id: string, body: CreateTask, type: TypeEntry, caller:
     traceId: body.traceId ?? caller.traceId,
     priority: body.priority ?? 0,
     maxAttempts: body.maxAttempts ?? defaultMaxAttempts,
-    runAt: body.runAt ?? null,
+    // As UTC: PostgreSQL refuses offsets of 16 h and more, and rounds up into a year of five digits.
+    runAt: body.runAt === undefined ? null : new Date(body.runAt).toISOString(),
     timeoutMs: body.timeoutMs ?? type.timeoutMs ?? defaultTimeoutMs,
     concurrencyKey: body.concurrencyKey ?? null,
     userKey: body.userKey ?? null,

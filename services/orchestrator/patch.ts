@@ -41,13 +41,18 @@ export type Seen = { ifVersion: number } | { attempt: number };
 
 export type PatchBody = Omit<PatchTask, "ifVersion" | "attempt">;
 
+/** What a retry depends on besides the task. */
+export type RetryTerms = {
+  /** How many attempts it adds. */
+  attemptBudget: number;
+  /** The last decision about this task was to approve it. */
+  isApproved: boolean;
+};
+
+type By = RetryTerms & { actor: string };
+
 /** Decides a PATCH against the task as it is stored. Pure: the caller holds the row. */
-export function planPatch(
-  task: Task,
-  seen: Seen,
-  patch: PatchBody,
-  by: { actor: string; attemptBudget: number },
-): Plan {
+export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: By): Plan {
   const stale = judgeSeen(task, seen);
   if (stale !== null) return { kind: "refuse", because: stale };
   const wanted = patch.status ?? task.status;
@@ -100,9 +105,9 @@ function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): stri
   return null;
 }
 
-function toNext(task: Task, wanted: TaskStatus, patch: PatchBody, by: { actor: string; attemptBudget: number }): Next {
+function toNext(task: Task, wanted: TaskStatus, patch: PatchBody, by: By): Next {
   if (hasEnded(task.status) && wanted === "queued") {
-    const again = planRetry(task, by.attemptBudget);
+    const again = planRetry(task, by);
     return { ...again, ...toPlainChanges(patch, again), error: patch.error ?? null };
   }
   const kept: Next = {
@@ -158,14 +163,14 @@ function toError(wanted: TaskStatus, patch: PatchBody, actor: string): TaskError
 
 /**
  * An ended task as it starts again: attempts go on counting, their limit grows by its first value, and an approval that was
- * asked for and never given is asked for again.
+ * asked for and never given is asked for again. What an agent asked for in the middle of a run it will ask for again itself.
+ *
+ * Whether it was given is the ledger's word: a task's error, which says `rejected`, can be patched.
  */
-export function planRetry(task: Task, attemptBudget: number): Next {
-  const unapproved =
-    task.approval !== null &&
-    task.approval.requestedBy !== null &&
-    task.approval.prompt === null &&
-    (task.approval.decidedAt === null || task.error?.code === "rejected");
+export function planRetry(task: Task, { attemptBudget, isApproved }: RetryTerms): Next {
+  const { approval } = task;
+  const isAskedByAgent = approval?.requestedBy?.startsWith("agent:") === true;
+  const unapproved = approval !== null && !isAskedByAgent && (approval.decidedAt === null || !isApproved);
   return {
     status: unapproved ? "waiting" : "queued",
     waitingFor: unapproved ? "approval" : null,
@@ -176,10 +181,7 @@ export function planRetry(task: Task, attemptBudget: number): Next {
     priority: task.priority,
     runAt: null,
     maxAttempts: task.maxAttempts + attemptBudget,
-    approval:
-      unapproved && task.approval
-        ? { ...task.approval, expiresAt: null, decidedBy: null, decidedAt: null }
-        : task.approval,
+    approval: unapproved ? { ...approval, expiresAt: null, decidedBy: null, decidedAt: null } : approval,
     progress: null,
   };
 }

@@ -49,7 +49,7 @@ export const retryTask = (context: Context) =>
     bodyOptional: true,
     replies: { 200: Task },
     async handle({ params, body, actor }) {
-      const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task, attemptBudget }) => {
+      const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task, ...terms }) => {
         if (!hasEnded(task.status)) {
           return {
             kind: "refuse",
@@ -59,7 +59,7 @@ export const retryTask = (context: Context) =>
             },
           };
         }
-        const next = planRetry(task, attemptBudget);
+        const next = planRetry(task, terms);
         const reason = body.reason === undefined ? {} : { reason: body.reason };
         return {
           kind: "change",

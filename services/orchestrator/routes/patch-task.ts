@@ -22,8 +22,8 @@ export const patchTask = (context: Context) =>
       const { ifVersion: _version, attempt: _attempt, ...patch } = body;
       const { store } = context;
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
-      const changed = await store.changeTask<Refusal>(params.id, by, ({ task, attemptBudget }) =>
-        planPatch(task, seen, patch, { actor: by, attemptBudget }),
+      const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
+        planPatch(task, seen, patch, { actor: by, ...terms }),
       );
       if (changed.kind === "refused" && changed.because.code === "lease_lost" && "attempt" in seen) {
         await store.noteLateCall(params.id, { attempt: seen.attempt, what: patch.status ?? "patch", actor: by });

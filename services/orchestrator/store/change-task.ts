@@ -1,7 +1,17 @@
 import type { EventKind } from "@signalbox/common/contracts/event.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { exec, many, maybeOne, one, type Pool, type Queryable, sql, transaction } from "@signalbox/common/sql.ts";
-import type { Next } from "../patch.ts";
+import {
+  exec,
+  many,
+  maybeOne,
+  one,
+  type Pool,
+  type Queryable,
+  type Row,
+  sql,
+  transaction,
+} from "@signalbox/common/sql.ts";
+import type { Next, RetryTerms } from "../patch.ts";
 import { toTask } from "./rows.ts";
 
 /** What a rule decided about a task that it was shown locked. */
@@ -16,7 +26,7 @@ export type Changed<R> =
   | { kind: "kept" | "changed"; task: Task };
 
 /** A task under lock, with what a rule may need beyond what people see. */
-export type Locked = { task: Task; attemptBudget: number; deferred: boolean };
+export type Locked = RetryTerms & { task: Task };
 
 /**
  * Changes one task by a pure rule: its key is locked, then its row, then the rule sees it, then row, event and line are written,
@@ -32,21 +42,29 @@ export function changeTask<R>(
     await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
     const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
     if (locked === null) return { kind: "missing" };
-    const decision = decide(locked);
-    if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: locked.task };
-    if (decision.kind === "keep") return { kind: "kept", task: locked.task };
-    const task = await writeChange(db, locked.task, actor, decision);
+    const { task: before } = locked;
+    const isApproved = before.finishedAt !== null && before.approval !== null && (await wasApproved(db, id));
+    const decision = decide({ ...locked, isApproved });
+    if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: before };
+    if (decision.kind === "keep") return { kind: "kept", task: before };
+    const task = await writeChange(db, before, actor, decision);
     if (task.concurrencyKey !== null) await exec(db, sql`select promote_next(array[${task.concurrencyKey}]::text[])`);
     return { kind: "changed", task };
   });
 }
 
-function toLocked(row: Record<string, unknown>): Locked {
-  return {
-    task: toTask(row),
-    attemptBudget: row.attempt_budget as number,
-    deferred: row.status === "running" && row.lease_owner === null,
-  };
+function toLocked(row: Row): Omit<Locked, "isApproved"> {
+  return { task: toTask(row), attemptBudget: row.attempt_budget as number };
+}
+
+/** A statement of its own, after the row's lock, so that it sees a decision that was waited for. */
+async function wasApproved(db: Queryable, id: string): Promise<boolean> {
+  const last = await maybeOne(
+    db,
+    (row) => row.kind as EventKind,
+    sql`select kind from task_events where task_id = ${id} and kind in ('approved', 'rejected') order by seq desc limit 1`,
+  );
+  return last === "approved";
 }
 
 function writeChange(

@@ -1,0 +1,96 @@
+import type { AgentType } from "@signalbox/common/contracts/agent.ts";
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { type LiveAgent, planSlots, slotKey } from "./slots.ts";
+
+function agent(instance: string, ...types: (Partial<AgentType> & { type: string })[]): LiveAgent {
+  const name = instance.split("-")[0] ?? instance;
+  return { name, instance, url: "http://agent", types: types.map((type) => ({ path: "/run", ...type })) };
+}
+
+const none = new Map<string, number>();
+const countBy = (slots: { type: string; instance: string }[]) =>
+  Object.fromEntries(
+    [...Map.groupBy(slots, (slot) => `${slot.instance} ${slot.type}`)].map(([key, group]) => [key, group.length]),
+  );
+
+test("without agents, types or room there are no slots", () => {
+  expect(planSlots([], none, 100)).toEqual([]);
+  expect(planSlots([agent("a-1")], none, 100)).toEqual([]);
+  expect(planSlots([agent("a-1", { type: "x" })], none, 0)).toEqual([]);
+});
+
+test("an instance offers as many slots as it says, ten when it says nothing, less what runs there", () => {
+  const agents = [agent("a-1", { type: "x", maxConcurrency: 3 }, { type: "y" })];
+  const running = new Map([
+    [slotKey("a-1", "x"), 2],
+    [slotKey("a-1", "y"), 12],
+    [slotKey("b-1", "x"), 9],
+  ]);
+  expect(countBy(planSlots(agents, none, 100))).toEqual({ "a-1 x": 3, "a-1 y": 10 });
+  expect(countBy(planSlots(agents, running, 100))).toEqual({ "a-1 x": 1 });
+});
+
+test("of the agents of one type only those with the highest priority get it, even when they are full", () => {
+  const agents = [
+    agent("echo-1", { type: "x", priority: -100 }, { type: "only-echo", priority: -100 }),
+    agent("real-1", { type: "x", maxConcurrency: 1 }),
+    agent("real-2", { type: "x", maxConcurrency: 1, priority: 0 }),
+  ];
+  expect(countBy(planSlots(agents, none, 100))).toEqual({ "echo-1 only-echo": 10, "real-1 x": 1, "real-2 x": 1 });
+  const full = new Map([
+    [slotKey("real-1", "x"), 1],
+    [slotKey("real-2", "x"), 1],
+  ]);
+  expect(countBy(planSlots(agents, full, 100))).toEqual({ "echo-1 only-echo": 10 });
+});
+
+test("instances fill evenly by the share that is taken, the emptiest first", () => {
+  const agents = [agent("a-1", { type: "x", maxConcurrency: 4 }), agent("b-1", { type: "x", maxConcurrency: 8 })];
+  const running = new Map([[slotKey("a-1", "x"), 2]]);
+  const first = planSlots(agents, running, 5).map((slot) => slot.instance);
+  expect(first).toEqual(["b-1", "b-1", "b-1", "b-1", "a-1"]);
+});
+
+test("no type starves another when slots are few", () => {
+  const agents = [agent("a-1", { type: "x", maxConcurrency: 100 }), agent("b-1", { type: "y", maxConcurrency: 2 })];
+  expect(countBy(planSlots(agents, none, 10))).toEqual({ "a-1 x": 8, "b-1 y": 2 });
+  const many = Array.from({ length: 5 }, (_, at) => agent(`a-${at}`, { type: `t${at}` }));
+  expect(countBy(planSlots(many, none, 5))).toEqual(Object.fromEntries(many.map((_, at) => [`a-${at} t${at}`, 1])));
+});
+
+const fleets = fc.array(
+  fc.record({
+    instance: fc.constantFrom("a-1", "a-2", "b-1", "c-1"),
+    types: fc.array(
+      fc.record({
+        type: fc.constantFrom("x", "y", "z"),
+        maxConcurrency: fc.integer({ min: 1, max: 6 }),
+        priority: fc.integer({ min: -1, max: 1 }),
+      }),
+      { maxLength: 3 },
+    ),
+  }),
+  { maxLength: 4 },
+);
+
+test("never more slots than are free or asked for, whatever the fleet", () => {
+  fc.assert(
+    fc.property(fleets, fc.integer({ min: 0, max: 30 }), fc.nat(6), (fleet, most, busy) => {
+      const unique = [...new Map(fleet.map((one) => [one.instance, one])).values()];
+      const agents = unique.map(({ instance, types }) =>
+        agent(instance, ...new Map(types.map((type) => [type.type, type])).values()),
+      );
+      const running = new Map(
+        agents.flatMap((one) => one.types.map((type) => [slotKey(one.instance, type.type), busy])),
+      );
+      const slots = planSlots(agents, running, most);
+      expect(slots.length).toBeLessThanOrEqual(most);
+      for (const [key, taken] of Object.entries(countBy(slots))) {
+        const [instance, name] = key.split(" ");
+        const type = agents.find((one) => one.instance === instance)?.types.find((one) => one.type === name);
+        expect(taken + busy).toBeLessThanOrEqual(type?.maxConcurrency ?? 0);
+      }
+    }),
+  );
+});
