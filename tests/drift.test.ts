@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { parseEnv } from "node:util";
 import { findDrift, generateFiles } from "@signalbox/cli/generate.ts";
 import { buildAjv } from "@signalbox/common/validate.ts";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
 
 test("the generated files are what the code says; if not, run `npx pnpm generate`", async () => {

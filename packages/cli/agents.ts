@@ -1,6 +1,6 @@
 import { setTimeout as delay } from "node:timers/promises";
+import { httpGet } from "@signalbox/testing/http-get.ts";
 import { SetupError } from "@signalbox/testing/setup-error.ts";
-import { request } from "undici";
 
 export type AgentsOptions = {
   orchestratorUrl: string;
@@ -51,16 +51,8 @@ function isFresh(
 
 async function listAgents(orchestratorUrl: string, internalKey: string): Promise<Listed[]> {
   try {
-    const { statusCode, body } = await request(`${orchestratorUrl}/agents`, {
-      headers: { "x-internal-key": internalKey },
-      headersTimeout: 5_000,
-      bodyTimeout: 5_000,
-    });
-    if (statusCode !== 200) {
-      await body.dump();
-      return [];
-    }
-    return ((await body.json()) as { items: Listed[] }).items;
+    const { status, text } = await httpGet(`${orchestratorUrl}/agents`, { "x-internal-key": internalKey }, 5_000);
+    return status === 200 ? (JSON.parse(text) as { items: Listed[] }).items : [];
   } catch {
     return [];
   }

@@ -2,7 +2,7 @@ import { spawn } from "node:child_process";
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { findText } from "./home.ts";
 import { judgeRun, readReport } from "./test-report.ts";
 

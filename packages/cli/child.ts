@@ -1,7 +1,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
-import { request } from "undici";
+import { httpGet } from "@signalbox/testing/http-get.ts";
 
 /** What is needed to run one service. */
 export type ServicePlan = {
@@ -94,9 +94,7 @@ export async function becomesHealthy(child: Child, url: string, timeoutMs: numbe
 
 async function isHealthy(url: string): Promise<boolean> {
   try {
-    const { statusCode, body } = await request(`${url}/health`, { headersTimeout: 2_000, bodyTimeout: 2_000 });
-    await body.dump();
-    return statusCode === 200;
+    return (await httpGet(`${url}/health`)).status === 200;
   } catch {
     return false;
   }

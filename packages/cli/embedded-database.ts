@@ -206,7 +206,7 @@ async function startPatiently(
 
 function explainServer(error: unknown, { home, port }: { home: string; port: number }): unknown {
   if (!(error instanceof ServerStartError)) return explainHome(home, error);
-  if (/No space left on device|Disk quota exceeded/.test(error.log)) return noRoom(home);
+  if (/No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(error.log)) return noRoom(home);
   if (/Address already in use/.test(error.log)) return portBusy({ port, usedBy: "the embedded PostgreSQL" });
   if (/Permission denied/.test(error.log)) {
     return new SetupError(

@@ -2,7 +2,7 @@ import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
-import { loadFleetEnv, readDotEnv } from "./fleet-env.ts";
+import { loadFleetEnv, readEnvFile } from "./fleet-env.ts";
 
 test.concurrent("a first start draws the secrets and keeps them for its owner alone", async () => {
   const home = await temporaryFolder();
@@ -51,5 +51,5 @@ test.concurrent("the data folder's passwords cannot be set from outside", async 
 });
 
 test.concurrent("a repository without .env has no settings of its own", async () => {
-  expect(await readDotEnv(await temporaryFolder())).toEqual({});
+  expect(await readEnvFile(join(await temporaryFolder(), ".env"))).toEqual({});
 });

@@ -43,9 +43,9 @@ export async function loadFleetEnv(home: string, dotEnv: Env, environment: Env):
   };
 }
 
-/** The settings of the repository's `.env`, none when there is no such file. */
-export async function readDotEnv(repository: string): Promise<Env> {
-  return parseEnv((await findText(join(repository, ".env"))) ?? "");
+/** The settings of an env file, none when there is no such file. */
+export async function readEnvFile(path: string): Promise<Env> {
+  return parseEnv((await findText(path)) ?? "");
 }
 
 /** Reads `<home>/env` and adds what it lacks, so that a setting of a later release appears by itself. */

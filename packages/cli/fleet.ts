@@ -72,13 +72,9 @@ export function buildFleet(options: FleetOptions): FleetHandle {
 }
 
 async function startFleet(boot: Boot): Promise<Fleet> {
-  const { output, signal } = boot;
+  const { signal } = boot;
   await ensurePortsFree(listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
-  const building = ensureDashboard(boot.repository, boot.home);
-  // Looked at below; a failure of the database must not make this one an unhandled rejection.
-  building.catch(() => undefined);
-  const databaseUrl = await openDatabase(boot);
-  await bringSchema(databaseUrl, boot);
+  const [databaseUrl, built] = await bothDone(prepareDatabase(boot), ensureDashboard(boot.repository, boot.home));
   signal.throwIfAborted();
 
   const planned = await planFleet({
@@ -90,10 +86,10 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   const file = buildFleetFileWriter(boot.home);
   const state: { fleet: Fleet | null } = { fleet: null };
   const services = startServices(boot, planned, () => {
-    if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => output.warn(String(error)));
+    if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => boot.output.warn(messageOf(error)));
   });
-  const dashboard = await openDashboard(boot, await building, planned);
-  await Promise.all(services.map(({ started }) => started));
+  const dashboard = await openDashboard(boot, built, planned);
+  await unlessAborted(signal, Promise.all(services.map(({ started }) => started)));
   await registerAgents(boot, planned);
   const fleet: Fleet = { planned, services, dashboard, databaseUrl };
   boot.stops.push(() => {
@@ -103,6 +99,26 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   await file.write(describeFleet(fleet));
   state.fleet = fleet;
   return fleet;
+}
+
+/** Waits for both even if one fails: what the other has begun must be known to whoever stops it. */
+async function bothDone<A, B>(a: Promise<A>, b: Promise<B>): Promise<[A, B]> {
+  await Promise.allSettled([a, b]);
+  return [await a, await b];
+}
+
+function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
+  const aborted = new Promise<never>((_, reject) => {
+    signal.addEventListener("abort", () => reject(signal.reason), { once: true });
+  });
+  return Promise.race([work, aborted]);
+}
+
+async function prepareDatabase(boot: Boot): Promise<string> {
+  const url = await openDatabase(boot);
+  boot.signal.throwIfAborted();
+  await bringSchema(url, boot);
+  return url;
 }
 
 async function bringSchema(url: string, { home, output }: Boot): Promise<void> {

@@ -11,7 +11,7 @@ import { buildRoutes as loggingRoutes } from "@signalbox/logging/routes/all.ts";
 import { settings as loggingSettings } from "@signalbox/logging/settings.ts";
 import { buildRoutes as orchestratorRoutes } from "@signalbox/orchestrator/routes/all.ts";
 import { settings as orchestratorSettings } from "@signalbox/orchestrator/settings.ts";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { toConfigSchema, toEnvExample, toJsonText, toSettingsPage } from "./documents.ts";
 import { settings as fleetSettings } from "./fleet-settings.ts";
 

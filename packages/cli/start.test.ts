@@ -16,7 +16,7 @@ async function startRefused(
   await using run = startProcess({
     main: "packages/cli/start.ts",
     args,
-    env: { ...env, SIGNALBOX_HOME: home, SIGNALBOX_PORT_BASE: portBase },
+    env: { SIGNALBOX_ENV_FILE: "/dev/null", ...env, SIGNALBOX_HOME: home, SIGNALBOX_PORT_BASE: portBase },
   });
   const { code } = await run.exited;
   const said = run

@@ -1,13 +1,13 @@
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { messageOf, SetupError } from "@signalbox/testing/setup-error.ts";
 import { ensureDashboard } from "./dashboard-build.ts";
 import { buildFleet, type Fleet, type FleetHandle } from "./fleet.ts";
-import { type FleetEnv, loadFleetEnv, readDotEnv } from "./fleet-env.ts";
+import { type FleetEnv, loadFleetEnv, readEnvFile } from "./fleet-env.ts";
 import { acquireFleetLock, type FleetLock } from "./fleet-lock.ts";
 import { mostOrchestrators } from "./fleet-plan.ts";
-import { ensureHome } from "./home.ts";
+import { ensureHome, explainHome } from "./home.ts";
 import { buildOutput, type Output } from "./output.ts";
 import { parsePortBase } from "./ports.ts";
 import { type Changed, watchSources } from "./watch.ts";
@@ -25,6 +25,7 @@ Settings, from the environment, the file .env, or <home>/env, the first that has
   SIGNALBOX_PORT_BASE       first port: orchestrator +0, logging +1, echo-agent +2, PostgreSQL +32, dashboard +80   (4000)
   SIGNALBOX_ORCHESTRATORS   how many orchestrators run, 1 to ${mostOrchestrators}   (1)
   DATABASE_URL              a PostgreSQL of your own, 15 or newer   (an embedded one)
+  SIGNALBOX_ENV_FILE        another file in place of .env   (.env)
   LOG_FORMAT                json or pretty: pass on what services print   (made readable here)
 Every other setting of a service is passed to it; .env.example lists them.`;
 
@@ -36,22 +37,23 @@ type Started = { fleet: Fleet; env: FleetEnv; output: Output };
 async function main(): Promise<void> {
   const flags = readFlags();
   if (flags === null) return;
-  const dotEnv = await readDotEnv(repositoryRoot);
+  const dotEnv = await readEnvFile(process.env.SIGNALBOX_ENV_FILE || join(repositoryRoot, ".env"));
   const setting = (key: string) => process.env[key] || dotEnv[key] || undefined;
   const home = resolve(setting("SIGNALBOX_HOME") ?? join(repositoryRoot, ".signalbox"));
   const portBase = parsePortBase(setting("SIGNALBOX_PORT_BASE"));
   const orchestrators = parseOrchestrators(setting("SIGNALBOX_ORCHESTRATORS"));
   const output = buildOutput(process.stdout, setting("LOG_FORMAT") !== undefined);
-  await ensureHome(home);
-  const lock = await acquireFleetLock(home);
+  let lock: FleetLock | null = null;
   try {
+    await ensureHome(home);
+    lock = await acquireFleetLock(home);
     const env = await loadFleetEnv(home, dotEnv, process.env);
     const { wasAbandoned } = lock;
     const common = { repository: repositoryRoot, home, env, portBase, orchestrators, output, wasAbandoned };
     await runFleet(lock, { ...common, watch: flags.watch });
   } catch (error) {
-    await lock.release();
-    throw error;
+    await lock?.release();
+    throw explainHome(home, error);
   }
 }
 

@@ -1,11 +1,10 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
-import { request } from "undici";
 import type { Exit } from "./embedded-postgres.ts";
 import { eventually } from "./eventually.ts";
 import { findFreePort } from "./free-port.ts";
-
-export const repositoryRoot = join(import.meta.dirname, "..", "..");
+import { httpGet } from "./http-get.ts";
+import { repositoryRoot } from "./repository.ts";
 
 export type RunningProcess = {
   pid: number;
@@ -90,9 +89,7 @@ export async function startService(options: ProcessOptions & { timeoutMs?: numbe
 }
 
 async function isHealthy(url: string): Promise<boolean> {
-  const { statusCode, body } = await request(`${url}/health`, { headersTimeout: 2_000, bodyTimeout: 2_000 });
-  await body.dump();
-  return statusCode === 200;
+  return (await httpGet(`${url}/health`)).status === 200;
 }
 
 async function findInOutput(
