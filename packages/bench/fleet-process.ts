@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseEnv } from "node:util";
 import { armDeadman } from "@signalbox/testing/deadman.ts";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 
 /*
  * A whole fleet as its user starts it, by packages/cli/start.ts, but in a folder, on ports and with passwords of its own.

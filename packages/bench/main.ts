@@ -1,7 +1,7 @@
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { repositoryRoot } from "@signalbox/testing/service-process.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { describeMachine, ownVersions } from "./machine.ts";
 import type { Measure, MeasureOptions } from "./measure.ts";
 import { fleet } from "./measures/fleet.ts";
