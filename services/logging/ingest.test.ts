@@ -240,16 +240,3 @@ test.concurrent("records of one request keep their order within a millisecond", 
     expect(messages.reverse()).toEqual(names);
   }
 });
-
-test.concurrent("without PostgreSQL senders are told to come again, and the service lives", async () => {
-  await using logging = await startLogging();
-  await logging.post(record("before"));
-  await logging.database.pool.query(
-    "select pg_terminate_backend(pid) from pg_stat_activity where application_name like 'signalbox logging%' and datname = current_database()",
-  );
-  await logging.database.pool.query(`alter table logs rename to logs_away`);
-  expect((await logging.post(record("x"))).status).toBe(500);
-  await logging.database.pool.query(`alter table logs_away rename to logs`);
-  expect((await logging.post(record("after"))).status).toBe(202);
-  expect((await logging.get("/health")).status).toBe(200);
-});

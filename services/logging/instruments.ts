@@ -27,6 +27,9 @@ export function buildInstruments(metrics: Metrics, { ingest, streams, tail, pool
   metrics.gauge("signalbox_stream_clients", "Live streams that are open here", {
     collect: (gauge) => gauge.set(streams.count()),
   });
+  metrics.gauge("signalbox_stream_pending_bytes", "What the live streams' clients have not read yet", {
+    collect: (gauge) => gauge.set(streams.pendingBytes()),
+  });
   metrics.gauge("signalbox_tail_lag_seconds", "How long the live tail has been held back by an open transaction", {
     collect: (gauge) => gauge.set(tail().lagMs() / 1_000),
   });

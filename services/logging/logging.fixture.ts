@@ -40,6 +40,7 @@ export async function startLogging({ env: extra = {}, database: given }: StartOp
         "application/x-ndjson",
       ),
     get: (path: string) => get(url, path),
+    metrics: async () => (await request(`${url}/metrics`, { headers: { authorization: basic } })).body.text(),
     async list(query = ""): Promise<Log[]> {
       return (await get(url, `/logs?limit=1000&${query}`)).body.items;
     },

@@ -49,6 +49,10 @@ export class StreamClient {
     this.#position = after ?? options.position();
   }
 
+  get pendingBytes(): number {
+    return this.#options.sink.pendingBytes();
+  }
+
   /** Follows until the signal, or until the client has not read for too long. */
   async run({ hasGap }: { hasGap: boolean }): Promise<void> {
     if (hasGap) this.#options.sink.write(gapBlock);

@@ -45,6 +45,8 @@ export function buildStreams({
 
   return {
     count: () => clients.size,
+    /** What all clients together have not read yet. */
+    pendingBytes: () => [...clients].reduce((sum, client) => sum + client.pendingBytes, 0),
     position: () => tail().position(),
     /** Resolves when the tail knows where it is. */
     started: () => tail().started,

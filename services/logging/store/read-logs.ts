@@ -35,8 +35,10 @@ function toStoredLog(row: Row): StoredLog {
 
 export type FoundLogs = { items: Log[]; hasMore: boolean };
 
-/** A page is bounded by bytes too: a thousand records of a megabyte would be a gigabyte. */
-const pageBytes = 8_388_608;
+/** A page is bounded by bytes too: a thousand records of a megabyte would be a gigabyte. At least one row comes, whatever its size. */
+const listBytes = 8_388_608;
+/** What a stream's client has not read is bounded by this and as much again. */
+const streamBytes = 1_048_576;
 const size = sql`(octet_length(message) + pg_column_size(data))`;
 
 export async function listLogs(db: Queryable, { filter, limit, below }: LogPage): Promise<FoundLogs> {
@@ -50,10 +52,10 @@ export async function listLogs(db: Queryable, { filter, limit, below }: LogPage)
     (row) => ({ log: toLog(row), sizeUpTo: Number(row.size_up_to) }),
     sql`${findNewest(filter, conditions)},
         sized as (select *, sum(${size}) over (order by at desc, id desc rows unbounded preceding) as size_up_to from newest limit ${limit + 1})
-        select ${columns}, size_up_to from sized where size_up_to - ${size} < ${pageBytes} order by at desc, id desc`,
+        select ${columns}, size_up_to from sized where size_up_to - ${size} < ${listBytes} order by at desc, id desc`,
   );
   const items = rows.slice(0, limit).map(({ log }) => log);
-  return { items, hasMore: rows.length > limit || (rows.at(-1)?.sizeUpTo ?? 0) >= pageBytes };
+  return { items, hasMore: rows.length > limit || (rows.at(-1)?.sizeUpTo ?? 0) >= listBytes };
 }
 
 /** Every row that fits, newest first, as the table expression `newest`; whoever reads it stops when it has enough. */
@@ -92,7 +94,7 @@ export function readAfter(db: Queryable, { after, upTo, limit }: SeqRange, filte
           select ${columns}, sum(${size}) over (order by seq rows unbounded preceding) as size_up_to
             from logs where ${and(conditions)} order by seq limit ${limit}
         )
-        select ${columns} from next where size_up_to - ${size} < ${pageBytes} order by seq`,
+        select ${columns} from next where size_up_to - ${size} < ${streamBytes} order by seq`,
   );
 }
 
