@@ -8,7 +8,7 @@ type Values<S extends readonly CursorPart[]> = { [K in keyof S]: PartValue[S[K]]
 const patterns: Record<CursorPart, RegExp> = {
   integer: /^(?:0|[1-9][0-9]{0,15})$/,
   uuid: /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/,
-  instant: /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,15}Z$/,
+  instant: /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{12}Z$/,
 };
 
 /** Packs the keys of the last row seen into one opaque word. */
@@ -33,6 +33,12 @@ export function decodeCursor<const S extends readonly CursorPart[]>(text: string
 
 function isPart(kind: CursorPart, text: string): boolean {
   if (!patterns[kind].test(text)) return false;
-  if (kind === "instant") return !Number.isNaN(Date.parse(text));
+  if (kind === "instant") return isWrittenInstant(text);
   return kind !== "integer" || Number.isSafeInteger(Number(text));
+}
+
+/** As `toISOString` writes it; PostgreSQL refuses a February 30 and the year 0, which a Date takes. */
+function isWrittenInstant(text: string): boolean {
+  const at = Date.parse(text);
+  return !Number.isNaN(at) && new Date(at).toISOString() === text && text >= "0001";
 }

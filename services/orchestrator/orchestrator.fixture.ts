@@ -50,7 +50,7 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
         ...(body === undefined ? {} : { "content-type": "application/json" }),
         ...headers,
       } as Record<string, string>,
-      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+      ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
     });
     const text = await response.body.text();
     return { status: response.statusCode, body: text === "" ? null : JSON.parse(text), headers: response.headers };
@@ -96,6 +96,11 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
   };
 }
 
+/** Sent as it is; everything else as JSON. */
+function isRaw(body: unknown): body is string | Buffer {
+  return typeof body === "string" || Buffer.isBuffer(body);
+}
+
 export type Orchestrator = Awaited<ReturnType<typeof startOrchestrator>>;
 
 export type AgentCall = RunRequest & {
@@ -127,6 +132,8 @@ export async function startAgent(answer: (call: AgentCall) => unknown) {
   return {
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     calls,
+    /** Resolves once it has been called that many times. */
+    called: (times: number) => eventually(() => calls.length >= times, { what: `${times} calls of the agent` }),
     async [Symbol.asyncDispose]() {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));

@@ -115,8 +115,9 @@ function toConditions(query: TaskQuery): Sql[] {
     if (value !== undefined) conditions.push(sql`${rawSql(column)} = ${value}`);
   }
   if (query.status !== undefined) conditions.push(toStatusCondition(query.status));
-  if (query.since !== undefined) conditions.push(sql`created_at >= ${query.since}`);
-  if (query.until !== undefined) conditions.push(sql`created_at <= ${query.until}`);
+  // As UTC: PostgreSQL refuses offsets of 16 h and more, which are good RFC 3339.
+  if (query.since !== undefined) conditions.push(sql`created_at >= ${new Date(query.since).toISOString()}`);
+  if (query.until !== undefined) conditions.push(sql`created_at <= ${new Date(query.until).toISOString()}`);
   if (query.q !== undefined) conditions.push(toTextCondition(query.q));
   if (query.cursor !== undefined) {
     const [createdAt, id] = decodeCursor(query.cursor, ["instant", "uuid"]);
@@ -130,9 +131,16 @@ function toStatusCondition(status: string): Sql {
   return rawSql(`status in (${[...new Set(status.split(","))].map((word) => `'${word}'`).join(", ")})`);
 }
 
+/** JSON is searched as it is written and as a reader sees its texts, where a quote or a line break has no backslash. */
 function toTextCondition(q: string): Sql {
-  const pattern = `%${q.replace(/[\\%_]/g, "\\$&")}%`;
-  return sql`(type ilike ${pattern} or source ilike ${pattern} or payload::text ilike ${pattern} or error::text ilike ${pattern})`;
+  const plain = toPattern(q);
+  const inJson = [...new Set([plain, toPattern(JSON.stringify(q).slice(1, -1))])];
+  return sql`(type ilike ${plain} or source ilike ${plain} or payload::text ilike any (${inJson}::text[])
+              or error::text ilike any (${inJson}::text[]))`;
+}
+
+function toPattern(text: string): string {
+  return `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 }
 
 /** Why a task that is queued does not run, as far as its row and its line tell. */
