@@ -24,7 +24,8 @@ export type App = {
   onBatch: (listener: (batch: Batch) => void) => () => void;
   /** Resolves once the stream is live or is known not to be, so that a read that follows leaves no hole before the tail. */
   settled: () => Promise<void>;
-  checkServices: () => Promise<void>;
+  /** @param anew reads every service's settings again, not only of those that started since */
+  checkServices: (anew?: boolean) => Promise<void>;
   signOut: () => void;
 };
 

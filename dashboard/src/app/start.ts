@@ -43,11 +43,13 @@ function buildNeedsReader(rest: Rest, needs: { value: NeedsState }) {
       read({ status: "queued,running,waiting" }),
       read({ status: "failed", since }),
     ]);
-    const pages: Record<string, TaskList> = {};
-    if (active.ok) pages.active = active.body;
-    if (failed.ok) pages.failed = failed.body;
-    for (const page of Object.values(pages)) page.items = page.items.map((task) => toListTask(task));
-    needs.value = startNeeds(needs.value, pages);
+    if (!active.ok || !failed.ok) {
+      const failure = active.ok ? (failed.ok ? null : failed.failure) : active.failure;
+      needs.value = { ...needs.value, problem: failure?.message ?? null };
+      return;
+    }
+    const slim = (page: TaskList) => ({ ...page, items: page.items.map((task) => toListTask(task)) });
+    needs.value = startNeeds(needs.value, { active: slim(active.body), failed: slim(failed.body) });
   };
 }
 
@@ -56,17 +58,17 @@ function buildServiceChecks(rest: Rest, services: { value: ServicesState; peek: 
     const answer = await rest.call<ConfigReport>(name, "/config/validate");
     services.value = applyReport(services.peek(), name, answer);
   };
-  const checkOne = async (name: string) => {
+  const checkOne = async (name: string, anew: boolean) => {
     const find = () => services.peek().find((service) => service.name === name);
     const before = find();
     const answer = await rest.call<Health>(name, "/health");
     services.value = applyHealth(services.peek(), name, answer, Date.now());
     const after = find();
-    if (before && after && needsReport(before, after)) await readReport(name);
+    if (before && after && (anew || needsReport(before, after))) await readReport(name);
   };
-  return async () => {
+  return async (anew = false) => {
     const running = services.peek().filter(({ url }) => url !== null);
-    await Promise.all(running.map(({ name }) => checkOne(name)));
+    await Promise.all(running.map(({ name }) => checkOne(name, anew)));
   };
 }
 
@@ -138,7 +140,7 @@ export function startApp(config: FleetConfig): App {
     void checkServices();
   });
   effect(() => {
-    if (epoch.value > 0 && auth.token() !== null) void readNeeds();
+    if (epoch.value > 0 && auth.state.value === "in") void readNeeds();
   });
   followNetwork(stream);
   pollHealth(checkServices, () => auth.state.peek() === "in");

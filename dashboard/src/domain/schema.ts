@@ -190,14 +190,18 @@ export function initialValue(raw: Schema, root: Schema, required = true, depth =
   const schema = resolveSchema(raw, root);
   if (schema.default !== undefined) return structuredClone(schema.default);
   if (schema.const !== undefined && required) return schema.const;
-  const field = toField(schema, root);
-  if (field.kind !== "group" || depth > 16) return undefined;
+  const field = required && depth < 16 ? toField(schema, root) : null;
+  return field?.kind === "group" ? initialGroup(field.properties, root, depth) : undefined;
+}
+
+/** An object with its members' initial values. */
+export function initialGroup(properties: readonly Property[], root: Schema, depth = 0): Record<string, unknown> {
   const value: Record<string, unknown> = {};
-  for (const property of field.properties) {
+  for (const property of properties) {
     const inner = initialValue(property.schema, root, property.required, depth + 1);
     if (inner !== undefined) value[property.name] = inner;
   }
-  return required || Object.keys(value).length > 0 ? value : undefined;
+  return value;
 }
 
 export function valueAt(value: Json, path: Path): Json {

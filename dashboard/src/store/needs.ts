@@ -6,9 +6,12 @@ export type NeedsState = {
   tasks: ReadonlyMap<string, Task>;
   /** There are more of these than were read: counts of them are "at least". */
   more: ReadonlySet<string>;
+  /** Before the first read nothing is known: "all clear" would be a guess. */
+  isRead: boolean;
+  problem: string | null;
 };
 
-export const emptyNeeds: NeedsState = { tasks: new Map(), more: new Set() };
+export const emptyNeeds: NeedsState = { tasks: new Map(), more: new Set(), isRead: false, problem: null };
 export const FAILED_WINDOW_MS = 60 * 60 * 1000;
 const HELD = 2_000;
 
@@ -41,7 +44,7 @@ function trim(tasks: Map<string, Task>): Map<string, Task> {
 export function startNeeds(state: NeedsState, pages: Readonly<Record<string, TaskList>>): NeedsState {
   const more = new Set(Object.entries(pages).flatMap(([status, page]) => (page.nextCursor === null ? [] : [status])));
   const items = Object.values(pages).flatMap((page) => page.items);
-  return putNeeds({ ...state, more }, items);
+  return putNeeds({ ...state, more, isRead: true, problem: null }, items);
 }
 
 export type Needs = { waiting: Task[]; failed: Task[]; running: number; queued: number; oldestQueuedAt: string | null };

@@ -1,4 +1,15 @@
-import { append, emptyRing, findBack, hasKey, prepend, type Ring, type RingLimits, replaceAt, rowAt } from "./ring.ts";
+import {
+  append,
+  emptyRing,
+  findBack,
+  hasKey,
+  prepend,
+  type Ring,
+  type RingLimits,
+  replaceAt,
+  rowAt,
+  rowsOf,
+} from "./ring.ts";
 import type { EventRow, FeedRow } from "./rows.ts";
 
 /** 100,000 rows and 64 MB, whichever is reached first. */
@@ -65,4 +76,19 @@ export function prependRows(tail: Tail, rows: readonly FeedRow[]): Tail {
 export function byTime(left: FeedRow, right: FeedRow): number {
   if (left.at !== right.at) return left.at < right.at ? -1 : 1;
   return left.key < right.key ? -1 : left.key > right.key ? 1 : 0;
+}
+
+/** Puts what was read again where a gap was told; the rows behind it keep their numbers, so what is on screen stays. */
+export function fillGap(tail: Tail, gapKey: string, rows: readonly FeedRow[]): Tail {
+  const all = [...rowsOf(tail)];
+  const index = all.findIndex((row) => row.key === gapKey);
+  if (index === -1) return tail;
+  const added = rows.filter((row) => !hasKey(tail, row.key));
+  const behind = all.slice(index + 1);
+  const base = append(
+    { ...emptyTail, first: tail.end - behind.length, end: tail.end - behind.length },
+    behind,
+    tailLimits,
+  );
+  return prepend(base, [...all.slice(0, index), ...added]);
 }

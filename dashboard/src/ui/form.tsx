@@ -2,6 +2,7 @@ import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import {
   type Field,
+  initialGroup,
   initialValue,
   isObject,
   type Json,
@@ -15,6 +16,7 @@ import {
   withValueAt,
 } from "../domain/schema.ts";
 import { type Faults, findFaults } from "../domain/validate.ts";
+import { JsonArea } from "./json-area.tsx";
 
 /** A form over one JSON value: every field reads its place and writes a whole new value. */
 export type FormModel = { id: string; root: Schema; value: Json; faults: Faults; set: (value: Json) => void };
@@ -96,8 +98,7 @@ function describe(model: FormModel, path: Path) {
   return { id, "aria-invalid": isFaulty, "aria-describedby": isFaulty ? `${id}-fault` : undefined };
 }
 
-// Preact's types tie `role` to a literal `type`; these inputs set no role, so any of them will do.
-const inputTypes: Record<(Field & { kind: "text" })["input"], "text"> = {
+const inputTypes = {
   text: "text",
   "date-time": "text",
   date: "date",
@@ -106,6 +107,11 @@ const inputTypes: Record<(Field & { kind: "text" })["input"], "text"> = {
   secret: "password",
   long: "text",
 } as const;
+
+/** Preact's types tie `role` to one literal `type` each; these inputs set no role, so any may count as plain text. */
+function typeOf(input: (Field & { kind: "text" })["input"]): "text" {
+  return inputTypes[input] as "text";
+}
 
 function TextField(props: FieldProps<Field & { kind: "text" }>) {
   const { model, field, path, required } = props;
@@ -253,7 +259,11 @@ function GroupField({ model, field, path, name, required }: FieldProps<Field & {
       {content}
       {fault && <p class="field-fault">{fault}</p>}
       {!required && (
-        <button type="button" class="button button-quiet" onClick={() => put(model, path, isSet ? undefined : {})}>
+        <button
+          type="button"
+          class="button button-quiet"
+          onClick={() => put(model, path, isSet ? undefined : initialGroup(field.properties, model.root))}
+        >
           {isSet ? "Leave out" : `Set ${field.title ?? name}`}
         </button>
       )}
@@ -329,45 +339,5 @@ function JsonField(props: FieldProps) {
         rows={3}
       />
     </Labelled>
-  );
-}
-
-type JsonAreaProps = {
-  id: string;
-  value: Json;
-  onValue: (value: Json) => void;
-  rows: number;
-  "aria-invalid"?: boolean;
-  "aria-describedby"?: string;
-};
-
-/** JSON as text. What does not parse stays in the box and is said; the value keeps what it was. */
-export function JsonArea({ value, onValue, rows, ...aria }: JsonAreaProps) {
-  const typed = useSignal<string | null>(null);
-  const problem = useSignal<string | null>(null);
-  const change = (text: string) => {
-    typed.value = text;
-    try {
-      onValue(text.trim() === "" ? undefined : JSON.parse(text));
-      problem.value = null;
-    } catch (error) {
-      problem.value = error instanceof Error ? error.message : "This is not JSON.";
-    }
-  };
-  return (
-    <>
-      <textarea
-        {...aria}
-        class="input input-area mono"
-        rows={rows}
-        spellcheck={false}
-        value={typed.value ?? (value === undefined ? "" : JSON.stringify(value, null, 2))}
-        onInput={(event) => change(event.currentTarget.value)}
-        onBlur={() => {
-          if (problem.value === null) typed.value = null;
-        }}
-      />
-      {problem.value && <p class="field-fault">Not JSON yet: {problem.value}</p>}
-    </>
   );
 }

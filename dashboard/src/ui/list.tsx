@@ -28,6 +28,11 @@ export type ListProps = {
   following?: boolean;
   /** The person scrolled: away from the end, or back to it. */
   onFollow?: (following: boolean) => void;
+  /** A click on a row's empty part; controls inside it keep theirs. */
+  onRowClick?: (number: number) => void;
+  /** Where the list was scrolled to when it was last shown, and word of where it is. */
+  initialTop?: number;
+  onTop?: (top: number) => void;
   onNearStart?: () => void;
   onNearEnd?: () => void;
   handle?: RefObject<ListHandle | null>;
@@ -36,7 +41,8 @@ export type ListProps = {
 };
 
 /** Roles for what cannot be a real `<table>`: rows that are placed one by one and only while they are in view. */
-export const asTable = { role: "table" } as const;
+export const asTable = (label: string, rows: number) =>
+  ({ role: "table", "aria-label": label, "aria-rowcount": rows }) as const;
 export const asRowGroup = { role: "rowgroup" } as const;
 export const asRow = { role: "row" } as const;
 export const asCell = { role: "cell" } as const;
@@ -184,7 +190,16 @@ function noteScroll(element: HTMLElement, { props, layout, memory, redraw }: Pla
   memory.anchor = { number, offset: element.scrollTop - layout.topOf(number) };
   if (props.following && movedUp && !isAtEnd(element)) props.onFollow?.(false);
   else if (!props.following && !movedUp && isAtEnd(element)) props.onFollow?.(true);
+  props.onTop?.(element.scrollTop);
   redraw();
+}
+
+/** A plain click on a row; one that selected text or hit a control meant something else. */
+function clickedRow(event: MouseEvent): number | null {
+  if (!(event.target instanceof Element) || event.target.closest("a, button, input, .line-details")) return null;
+  if (document.getSelection()?.isCollapsed === false) return null;
+  const row = event.target.closest<HTMLElement>("[data-row]")?.dataset.row;
+  return row === undefined ? null : Number(row);
 }
 
 const newMemory = (): Memory => ({ anchor: null, view: { scrollTop: 0, height: 0 }, heights: new Map(), lastTop: 0 });
@@ -200,6 +215,9 @@ export function RowList(props: ListProps) {
   const to = clamp(layout.rowAt(memory.view.scrollTop + memory.view.height) + OVERSCAN, first, end);
   useViewHeight(scroller, memory, redraw);
   useLayoutEffect(() => {
+    if (scroller.current && props.initialTop) scroller.current.scrollTop = props.initialTop;
+  }, []);
+  useLayoutEffect(() => {
     if (scroller.current) settleScroll(scroller.current, placed);
   });
   useEffect(() => {
@@ -209,10 +227,15 @@ export function RowList(props: ListProps) {
   const onScroll = () => {
     if (scroller.current) noteScroll(scroller.current, placed);
   };
+  const onClick = (event: MouseEvent) => {
+    const number = props.onRowClick ? clickedRow(event) : null;
+    if (number !== null) props.onRowClick?.(number);
+  };
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: what scrolls must be reachable by keyboard
-    <section class="list" ref={scroller} onScroll={onScroll} aria-label={props.label} tabIndex={0}>
-      <div {...asTable} aria-label={props.label} aria-rowcount={end - first + (props.header ? 1 : 0)}>
+    // biome-ignore lint/a11y/useKeyWithClickEvents: every row has a control that does the same
+    <section class="list" ref={scroller} onScroll={onScroll} onClick={onClick} aria-label={props.label} tabIndex={0}>
+      <div {...asTable(props.label, end - first + (props.header ? 1 : 0))}>
         {props.header}
         <div class="list-rows" style={{ height: `${layout.topOf(end)}px` }} {...asRowGroup}>
           {Array.from({ length: Math.max(0, to - from) }, (_, index) => from + index).map((number) => (

@@ -1,0 +1,34 @@
+import { computed, type ReadonlySignal } from "@preact/signals";
+import { judgeNeeds, type Needs } from "../store/needs.ts";
+import { hasProblem, type ServiceState } from "../store/services.ts";
+import { nowMs } from "./clock.ts";
+import { type App, useApp } from "./context.ts";
+
+export type Attention = Needs & {
+  services: readonly ServiceState[];
+  count: number;
+  isRead: boolean;
+  problem: string | null;
+  /** There are more active tasks than were read: the figures are "at least". */
+  isPartial: boolean;
+};
+
+const made = new WeakMap<App, ReadonlySignal<Attention>>();
+
+function build(app: App): ReadonlySignal<Attention> {
+  return computed(() => {
+    const { isRead, problem, more } = app.needs.value;
+    const needs = judgeNeeds(app.needs.value, nowMs.value);
+    const services = app.services.value.filter(hasProblem);
+    const count = needs.waiting.length + needs.failed.length + services.length;
+    return { ...needs, services, count, isRead, problem, isPartial: more.size > 0 };
+  });
+}
+
+/** What needs a person now: one answer for the overview, the navigation's counts and the document's title. */
+export function useAttention(): Attention {
+  const app = useApp();
+  const found = made.get(app) ?? build(app);
+  made.set(app, found);
+  return found.value;
+}

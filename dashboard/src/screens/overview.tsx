@@ -1,0 +1,257 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { ComponentChildren } from "preact";
+import { type Attention, useAttention } from "../app/attention.ts";
+import { nowMs } from "../app/clock.ts";
+import { useApp } from "../app/context.ts";
+import { useKeys } from "../app/keys.ts";
+import { settings } from "../app/settings.ts";
+import { toPreview } from "../domain/diff.ts";
+import { formatAge, formatClock, formatDuration } from "../domain/time.ts";
+import { countOf, formatCount } from "../domain/words.ts";
+import { problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
+import { Empty, Note, PageHead, Panel, Skeleton } from "../ui/parts.tsx";
+import { Glyph, type Lamp, LampWord } from "../ui/status.tsx";
+import { Age } from "../ui/when.tsx";
+
+const openedMs = Date.now();
+
+export function OverviewScreen() {
+  const attention = useAttention();
+  useItemKeys();
+  return (
+    <>
+      <PageHead title={titleOf(attention)}>{answerOf(attention)}</PageHead>
+      {attention.problem && <Note lamp="failed">{attention.problem} What needs you cannot be read.</Note>}
+      <Figures attention={attention} />
+      <div class="overview-grid">
+        <NeedsPanel attention={attention} />
+        <ServicesPanel />
+      </div>
+    </>
+  );
+}
+
+function titleOf(attention: Attention): string {
+  if (!attention.isRead) return attention.problem ? "It is not known what needs you" : "Overview";
+  if (attention.count === 0) return "All clear";
+  return attention.count === 1 ? "1 thing needs you" : `${formatCount(attention.count)} things need you`;
+}
+
+function answerOf(attention: Attention): string {
+  if (!attention.isRead) return "Reading the fleet's state.";
+  const { waiting, failed, services } = attention;
+  if (attention.count === 0)
+    return `Nothing waits for you; watched since ${formatClock(openedMs, settings.zone.value)}.`;
+  const parts: string[] = [];
+  if (waiting.length > 0) parts.push(countOf(waiting.length, "task waits for a person", "tasks wait for a person"));
+  if (failed.length > 0)
+    parts.push(countOf(failed.length, "task failed in the last hour", "tasks failed in the last hour"));
+  if (services.length > 0) parts.push(countOf(services.length, "service has a problem", "services have a problem"));
+  return `${parts.join(", ")}.`;
+}
+
+/** Moves between the things that need a person; Enter opens the one that has the focus. */
+function useItemKeys(): void {
+  const move = (step: number) => {
+    const links = [...document.querySelectorAll<HTMLElement>(".needs [data-focus]")];
+    const index = links.indexOf(document.activeElement as HTMLElement);
+    links[Math.min(links.length - 1, Math.max(0, index + step))]?.focus();
+  };
+  useKeys({ j: ["Next thing", () => move(1)], k: ["Thing before", () => move(-1)] });
+}
+
+function Figures({ attention }: { attention: Attention }) {
+  const { running, queued, waiting, failed, oldestQueuedAt, isPartial } = attention;
+  const atLeast = isPartial ? "+" : "";
+  const oldest =
+    oldestQueuedAt === null ? "none waits" : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;
+  return (
+    <div class="figures">
+      <Figure
+        href="/tasks?status=running"
+        name="Running"
+        value={`${formatCount(running)}${atLeast}`}
+        note="tasks at work"
+      />
+      <Figure href="/tasks?status=queued" name="Queued" value={`${formatCount(queued)}${atLeast}`} note={oldest} />
+      <Figure
+        href="/tasks?status=waiting"
+        name="Waiting for a person"
+        value={formatCount(waiting.length)}
+        note="approval or answer"
+      />
+      <Figure
+        href="/tasks?status=failed&since=1h"
+        name="Failed"
+        value={formatCount(failed.length)}
+        note="in the last hour"
+      />
+    </div>
+  );
+}
+
+function Figure({ href, name, value, note }: { href: string; name: string; value: string; note: string }) {
+  return (
+    <a class="figure" href={href}>
+      <span class="figure-name">{name}</span>
+      <span class="figure-line">
+        <span class="figure-value">{value}</span> <span class="figure-note">{note}</span>
+      </span>
+    </a>
+  );
+}
+
+function NeedsPanel({ attention }: { attention: Attention }) {
+  const { waiting, failed, services, count, isRead } = attention;
+  return (
+    <Panel title="Needs you" meta={count > 0 ? "j k to move, Enter to open" : ""} class="needs">
+      {!isRead && !attention.problem && <Skeleton rows={3} />}
+      {isRead && count === 0 && (
+        <Empty title="Nothing needs you">
+          <p>
+            Approvals, tasks that failed for good and services with problems are listed here, the most urgent first.
+          </p>
+          <a class="button" href="/activity">
+            Watch what happens
+          </a>
+        </Empty>
+      )}
+      <ul class="needs-list">
+        {waiting.map((task) => (
+          <WaitingItem key={task.id} task={task} />
+        ))}
+        {services.map((service) => (
+          <ServiceItem key={service.name} service={service} />
+        ))}
+        {failed.map((task) => (
+          <FailedItem key={task.id} task={task} />
+        ))}
+      </ul>
+    </Panel>
+  );
+}
+
+type ItemProps = {
+  lamp: Lamp;
+  title: string;
+  href: string;
+  action: string;
+  primary?: boolean;
+  children: ComponentChildren;
+};
+
+function Item({ lamp, title, href, action, primary, children }: ItemProps) {
+  return (
+    <li class="needs-item">
+      <Glyph lamp={lamp} />
+      <div class="needs-text">
+        <p class="needs-title">{title}</p>
+        <p class="needs-note">{children}</p>
+      </div>
+      <a class={primary ? "button button-primary" : "button"} href={href} data-focus aria-label={`${action} ${title}`}>
+        {action}
+      </a>
+    </li>
+  );
+}
+
+function WaitingItem({ task }: { task: Task }) {
+  const expiresAt = task.approval?.expiresAt;
+  const leftMs = expiresAt ? Date.parse(expiresAt) - nowMs.value : null;
+  const words = task.approval?.prompt ?? task.approval?.reason ?? toPreview(task.payload, 140);
+  const isApproval = task.waitingFor === "approval";
+  return (
+    <Item lamp="waiting" title={task.type} href={`/tasks/${task.id}`} action={isApproval ? "Review" : "Answer"} primary>
+      {words} <span class="needs-meta">Version {task.version}</span>
+      {leftMs !== null && (
+        <span class="needs-meta">, {leftMs > 0 ? `expires in ${formatDuration(leftMs)}` : "expired"}</span>
+      )}
+    </Item>
+  );
+}
+
+function FailedItem({ task }: { task: Task }) {
+  return (
+    <Item lamp="failed" title={`${task.type} failed`} href={`/tasks/${task.id}`} action="Open">
+      {task.error?.message ?? "No reason was given."} <span class="needs-meta">{countOf(task.attempt, "attempt")}</span>
+      ,{" "}
+      <span class="needs-meta">
+        <Age at={task.finishedAt ?? task.updatedAt} /> ago
+      </span>
+    </Item>
+  );
+}
+
+function serviceWords(service: ServiceState): string {
+  if (service.state === "down") return service.failure?.message ?? "It cannot be reached.";
+  const problems = service.report ? problemSettings(service.report) : [];
+  if (problems.length > 0) return `Not set right: ${problems.map(({ key }) => key).join(", ")}`;
+  return "It answers, but says that it is degraded.";
+}
+
+function ServiceItem({ service }: { service: ServiceState }) {
+  const isDown = service.state === "down";
+  return (
+    <Item
+      lamp={isDown ? "failed" : "warn"}
+      title={`${service.name} ${isDown ? "is down" : "has a problem"}`}
+      href="/config"
+      action="Open"
+    >
+      {serviceWords(service)}
+    </Item>
+  );
+}
+
+const serviceLamps: Record<ServiceState["state"], Lamp> = {
+  ok: "ok",
+  degraded: "warn",
+  down: "failed",
+  off: "off",
+  unknown: "unknown",
+};
+
+function configWords(service: ServiceState): string {
+  if (service.state === "off") return "–";
+  if (!service.report) return service.reportFailure ? "not readable" : "…";
+  const count = problemSettings(service.report).length;
+  return count === 0 ? "ok" : `${count} to fix`;
+}
+
+function ServicesPanel() {
+  const services = useApp().services.value;
+  const on = services.filter(({ state }) => state !== "off");
+  const healthy = on.filter(({ state }) => state === "ok").length;
+  return (
+    <Panel title="Services" meta={`${healthy} of ${on.length} healthy`}>
+      <table class="table">
+        <thead>
+          <tr>
+            <th scope="col">Service</th>
+            <th scope="col">State</th>
+            <th scope="col">Config</th>
+            <th scope="col">Up</th>
+          </tr>
+        </thead>
+        <tbody>
+          {sortByUrgency(services).map((service) => (
+            <tr key={service.name}>
+              <th scope="row">
+                <a href="/config">{service.name}</a>
+              </th>
+              <td>
+                <LampWord lamp={serviceLamps[service.state]}>
+                  {service.state === "unknown" ? "checking" : service.state}
+                </LampWord>
+              </td>
+              <td>{configWords(service)}</td>
+              <td>
+                {service.health && service.state !== "down" ? formatDuration(service.health.uptimeSeconds * 1000) : "–"}
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
+  );
+}

@@ -1,0 +1,220 @@
+import type { Task, TaskStatus } from "@signalbox/common/contracts/task.ts";
+import { useRef } from "preact/hooks";
+import { useKeys } from "../app/keys.ts";
+import { settings } from "../app/settings.ts";
+import { isPhone } from "../app/viewport.ts";
+import { toPreview } from "../domain/diff.ts";
+import { valuesOf, withValues } from "../domain/filter.ts";
+import { taskVocabulary } from "../domain/vocabularies.ts";
+import { countOf, formatCount, statuses } from "../domain/words.ts";
+import { countStatuses } from "../store/task-list.ts";
+import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
+import { asCell, asColumn, asRow, asRowGroup, type ListHandle, RowList } from "../ui/list.tsx";
+import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
+import { Glyph, StatusWord } from "../ui/status.tsx";
+import { Age, Elapsed } from "../ui/when.tsx";
+import { type TaskListView, useTaskList } from "./tasks-list.ts";
+
+export function TasksScreen() {
+  const filter = useFilter(taskVocabulary);
+  const view = useTaskList(filter.terms);
+  return (
+    <>
+      <PageHead title="Tasks" actions={<NewTaskLink />}>
+        <Summary view={view} filter={filter} />
+      </PageHead>
+      <FilterBar vocabulary={taskVocabulary} filter={filter} label="Filter tasks" />
+      <StatusToggles view={view} filter={filter} />
+      <QueryNote query={view.query.state.value} onRetry={view.query.reload} rows={10} />
+      <TaskRows view={view} filter={filter} />
+    </>
+  );
+}
+
+function NewTaskLink() {
+  return (
+    <a class="button button-primary" href="/new-task">
+      New task
+    </a>
+  );
+}
+
+function Summary({ view, filter }: { view: TaskListView; filter: FilterState }) {
+  const { rows, nextCursor } = view.state;
+  if (view.query.state.value.data === null && rows.length === 0) return <>Newest first</>;
+  const matched =
+    filter.terms.length > 0
+      ? `${countOf(rows.length, "match", "matches")} loaded`
+      : `${countOf(rows.length, "task")} loaded`;
+  const end = nextCursor === null ? "that is all" : "scroll for more";
+  return (
+    <>
+      {matched}, newest first; {end}.{!view.isLive && " This range is fixed: new tasks are not added."}
+    </>
+  );
+}
+
+/** The statuses as switches of the filter, each with its count among the rows that are loaded. */
+function StatusToggles({ view, filter }: { view: TaskListView; filter: FilterState }) {
+  const counts = countStatuses(view.state.rows);
+  const chosen = valuesOf(filter.terms, "status");
+  const toggle = (status: TaskStatus) => {
+    const next = chosen.includes(status) ? chosen.filter((other) => other !== status) : [...chosen, status];
+    filter.setTerms(withValues(filter.terms, "status", next));
+  };
+  return (
+    <fieldset class="toggles">
+      <legend class="hidden">Status, with counts of the loaded tasks</legend>
+      {statuses.map((status) => (
+        <button
+          key={status}
+          type="button"
+          class="toggle"
+          aria-pressed={chosen.includes(status)}
+          onClick={() => toggle(status)}
+        >
+          <Glyph lamp={status} />
+          <span>{status}</span>
+          <span class="toggle-count">
+            {chosen.length === 0 || chosen.includes(status) ? formatCount(counts[status]) : ""}
+          </span>
+        </button>
+      ))}
+    </fieldset>
+  );
+}
+
+function TaskRows({ view, filter }: { view: TaskListView; filter: FilterState }) {
+  const handle = useRef<ListHandle>(null);
+  const { rows, fresh } = view.state;
+  useRowKeys(handle, rows.length);
+  const isEmpty = rows.length === 0 && view.query.state.value.data !== null;
+  if (isEmpty && fresh.length === 0)
+    return <NoTasks isFiltered={filter.terms.length > 0} onClear={() => filter.setTerms([])} />;
+  const height = isPhone.value ? 64 : settings.density.value === "compact" ? 28 : 36;
+  return (
+    <div
+      class="panel panel-list"
+      onPointerEnter={() => view.setHeld(true)}
+      onPointerLeave={() => view.setHeld(false)}
+      onFocusIn={() => view.setHeld(true)}
+      onFocusOut={() => view.setHeld(false)}
+    >
+      {fresh.length > 0 && (
+        <button type="button" class="pill pill-top" onClick={() => showFresh(view, handle)}>
+          {formatCount(fresh.length)} new
+        </button>
+      )}
+      <RowList
+        label="Tasks"
+        first={0}
+        end={rows.length}
+        rowHeight={height}
+        keyOf={(number) => rows[number]?.id ?? String(number)}
+        renderRow={(number) => <TaskRow task={rows[number]} isLeaving={!isMatch(view, rows[number])} />}
+        initialTop={view.initialTop}
+        onTop={view.setTop}
+        onNearEnd={view.loadMore}
+        handle={handle}
+        header={isPhone.value ? undefined : <TaskColumns />}
+      />
+    </div>
+  );
+}
+
+function showFresh(view: TaskListView, handle: { current: ListHandle | null }): void {
+  view.showFresh();
+  handle.current?.scrollToRow(0);
+}
+
+function isMatch(view: TaskListView, task: Task | undefined): boolean {
+  return task === undefined || view.matches(task);
+}
+
+function useRowKeys(handle: { current: ListHandle | null }, count: number): void {
+  const move = (step: number) => {
+    const row = document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;
+    const next = row === undefined ? 0 : Number(row) + step;
+    if (count > 0) handle.current?.focusRow(Math.min(count - 1, Math.max(0, next)));
+  };
+  useKeys({ j: ["Next task", () => move(1)], k: ["Task before", () => move(-1)] });
+}
+
+function TaskColumns() {
+  return (
+    <div class="list-header" {...asRowGroup}>
+      <div class="task-row" {...asRow}>
+        {["Status", "Type", "What", "Source", "Age", "Ran", "Attempt"].map((name) => (
+          <span key={name} class={`col-${name.toLowerCase()}`} {...asColumn}>
+            {name}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** What tells one task from its neighbours: its error, what it is doing, or what it was given. */
+function What({ task }: { task: Task }) {
+  if (task.error) return <span class="lamp-failed">{task.error.message}</span>;
+  if (task.status === "running" && task.progress) return <span>{task.progress.message}</span>;
+  if (task.status === "waiting" && task.approval)
+    return <span>{task.approval.prompt ?? task.approval.reason ?? "approval required"}</span>;
+  return <span class="mono muted">{toPreview(task.payload, 160)}</span>;
+}
+
+function TaskRow({ task, isLeaving }: { task: Task | undefined; isLeaving: boolean }) {
+  if (!task) return null;
+  return (
+    <div
+      class={isLeaving ? "task-row task-leaving" : "task-row"}
+      title={isLeaving ? "No longer matches the filter" : undefined}
+      {...asRow}
+    >
+      <span class="col-status" {...asCell}>
+        <StatusWord status={task.status} waitingFor={isPhone.value ? null : task.waitingFor} />
+      </span>
+      <span class="col-type" {...asCell}>
+        <a class="row-link" data-focus href={`/tasks/${task.id}`}>
+          {task.type}
+        </a>
+      </span>
+      <span class="col-what" {...asCell}>
+        <What task={task} />
+      </span>
+      <span class="col-source" {...asCell}>
+        {task.source}
+      </span>
+      <span class="col-age" {...asCell}>
+        <Age at={task.createdAt} />
+      </span>
+      <span class="col-ran" {...asCell}>
+        {task.startedAt ? <Elapsed from={task.startedAt} to={task.finishedAt} /> : "–"}
+      </span>
+      <span class="col-attempt" {...asCell}>
+        {task.attempt === 0 ? "–" : `${task.attempt} of ${task.maxAttempts}`}
+      </span>
+    </div>
+  );
+}
+
+function NoTasks({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
+  if (isFiltered) {
+    return (
+      <Empty title="No task matches this filter">
+        <p>Tasks that match from now on appear here by themselves.</p>
+        <button type="button" class="button" onClick={onClear}>
+          Clear the filter
+        </button>
+      </Empty>
+    );
+  }
+  return (
+    <Empty title="No tasks yet">
+      <p>Every signal becomes a task: from a script, a chat, a webhook or by hand. Start one to see it run.</p>
+      <a class="button button-primary" href="/new-task?type=echo">
+        Start an echo task
+      </a>
+    </Empty>
+  );
+}
