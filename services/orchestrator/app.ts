@@ -18,6 +18,7 @@ import { buildFinishQueue } from "./loops/finish-queue.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
 import { buildRoster } from "./loops/roster.ts";
+import { buildScheduler } from "./loops/scheduler.ts";
 import { buildStreams } from "./loops/streams.ts";
 import { buildTimers } from "./loops/timers.ts";
 import { buildTypeCatalog } from "./loops/type-catalog.ts";
@@ -31,7 +32,12 @@ import { hasEnded } from "./transition.ts";
 export type Settings = Static<typeof declared.schema>;
 
 /** Channels of the doorbell between orchestrators. */
-const channels = { tasks: "signalbox_tasks", events: "signalbox_events", agents: "signalbox_agents" } as const;
+const channels = {
+  tasks: "signalbox_tasks",
+  events: "signalbox_events",
+  agents: "signalbox_agents",
+  schedules: "signalbox_schedules",
+} as const;
 const clientGraceMs = 2_000;
 const requestGraceMs = 5_000;
 
@@ -160,6 +166,8 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
   const dispatcher = new Dispatcher({ store, roster, agents, finishes, owner: instance, log, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
   const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true }) });
+  const catalog = buildTypeCatalog({ store, roster });
+  const scheduler = buildScheduler({ store, catalog, log, onMade: () => changed({ claimable: true, timed: true }) });
   const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });
   let loops: Promise<unknown>[] = [];
 
@@ -171,10 +179,13 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
 
   return {
     roster,
+    catalog,
+    scheduler,
     dispatcher,
     changed,
     start(): void {
       doorbell.on(channels.tasks, dispatcher.ring);
+      doorbell.on(channels.schedules, scheduler.ring);
       doorbell.on(channels.agents, () => {
         roster.ring();
         dispatcher.ring();
@@ -184,7 +195,7 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
         const isTaken = hasEnded(task.status) || task.status === "waiting";
         if (isTaken) dispatcher.drop(event.taskId, task.attempt);
       });
-      loops = [roster, reaper, timers, dispatcher].map((loop) => loop.run(stopping.signal));
+      loops = [roster, reaper, timers, scheduler, dispatcher].map((loop) => loop.run(stopping.signal));
       loops.push(leaseKeeper.run(halting.signal));
     },
     async stop(graceMs: number): Promise<void> {
@@ -211,7 +222,7 @@ type EdgeOptions = {
 function buildEdge({ settings, report, database, live, engine, log }: EdgeOptions) {
   const { store, pool } = database;
   const { streams, waiters, tail, hub } = live;
-  const { roster, dispatcher, changed } = engine;
+  const { roster, catalog, scheduler, dispatcher, changed } = engine;
   const previous = settings.INTERNAL_KEY_PREVIOUS;
   const credentials = {
     user: settings.BASIC_AUTH_USER,
@@ -222,8 +233,8 @@ function buildEdge({ settings, report, database, live, engine, log }: EdgeOption
   const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
   const metrics = buildMetrics("orchestrator");
   observe({ metrics, store, streams, dispatcher, tail, hub, pool });
-  const catalog = buildTypeCatalog({ store, roster });
-  const context: Context = { store, catalog, roster, dispatcher, streams, waiters, log, changed };
+  const scheduled = () => database.doorbell.ring(channels.schedules);
+  const context: Context = { store, catalog, roster, dispatcher, scheduler, streams, waiters, log, changed, scheduled };
   const http = buildHttp({
     service: "orchestrator",
     version,

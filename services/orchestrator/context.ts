@@ -1,6 +1,7 @@
 import type { Log } from "@signalbox/common/log.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
 import type { Roster } from "./loops/roster.ts";
+import type { Scheduler } from "./loops/scheduler.ts";
 import type { Streams } from "./loops/streams.ts";
 import type { TypeCatalog } from "./loops/type-catalog.ts";
 import type { Waiters } from "./loops/waiters.ts";
@@ -12,9 +13,12 @@ export type Context = {
   catalog: TypeCatalog;
   roster: Roster;
   dispatcher: Dispatcher;
+  scheduler: Scheduler;
   streams: Streams;
   waiters: Waiters;
   log: Log;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;
+  /** A schedule was made or changed: the next fire may be sooner. */
+  scheduled(): void;
 };

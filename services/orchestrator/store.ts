@@ -9,6 +9,7 @@ import { type Finish, finishAttempts, noteDiscarded } from "./store/finish-attem
 import * as leases from "./store/leases.ts";
 import * as reads from "./store/read-tasks.ts";
 import type { Lease } from "./store/rows.ts";
+import * as schedules from "./store/schedules.ts";
 import * as timers from "./store/timers.ts";
 
 /** Everything that the orchestrator asks of PostgreSQL. Routes and loops know it only by this type. */
@@ -44,6 +45,22 @@ export function buildStore(pool: Pool) {
     ) => leases.noteAgentEvent(pool, run, note),
     noteLateCall: (taskId: string, late: { attempt: number; what: string; actor: string }) =>
       leases.noteLateCall(pool, taskId, late),
+    readClock: () => schedules.readClock(pool),
+    insertSchedule: (
+      id: string,
+      fields: schedules.ScheduleFields,
+      made: { by: string; nextMs: number | null; nowMs: number },
+    ) => schedules.insertSchedule(pool, id, fields, made),
+    findSchedule: (id: string) => schedules.findSchedule(pool, id),
+    listSchedules: (page: { limit: number; cursor: string | undefined }) => schedules.listSchedules(pool, page),
+    changeSchedule: (id: string, plan: Parameters<typeof schedules.changeSchedule>[2]) =>
+      schedules.changeSchedule(pool, id, plan),
+    deleteSchedule: (id: string) => schedules.deleteSchedule(pool, id),
+    fireNext: (plan: Parameters<typeof schedules.fireNext>[1], toTask: Parameters<typeof schedules.fireNext>[2]) =>
+      schedules.fireNext(pool, plan, toTask),
+    noteManualFire: (id: string, taskId: string) => schedules.noteManualFire(pool, id, taskId),
+    nextFireInMs: () => schedules.nextFireInMs(pool),
+    forgetFires: (limit: number) => schedules.forgetFires(pool, limit),
     wakeDue: (limit: number) => timers.wakeDue(pool, limit),
     joinDue: (limit: number) => timers.joinDue(pool, limit),
     nextDueMs: () => timers.nextDueMs(pool),

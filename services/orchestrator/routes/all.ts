@@ -6,6 +6,7 @@ import { createTask } from "./create-task.ts";
 import { patchTask } from "./patch-task.ts";
 import { getTask, listEvents, listTasks } from "./read-task.ts";
 import { noteAgentEvent, reportProgress } from "./report-run.ts";
+import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
 import { socketOnly, stream } from "./stream.ts";
 
 /** Every route of the orchestrator besides those that all services have. */
@@ -26,6 +27,12 @@ export function buildRoutes(context: Context): Route[] {
     heartbeat,
     listAgents,
     listTaskTypes,
+    createSchedule,
+    listSchedules,
+    getSchedule,
+    patchSchedule,
+    deleteSchedule,
+    runSchedule,
     stream,
     socketOnly,
   ];

@@ -1,0 +1,80 @@
+/** Fires schedules that are due, whichever orchestrator gets to them first (see store/schedules.ts). */
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
+import { ApiError } from "@signalbox/common/errors.ts";
+import type { Log } from "@signalbox/common/log.ts";
+import { buildBell } from "@signalbox/common/tail.ts";
+import { newTrace } from "@signalbox/common/trace.ts";
+import { uuidv7 } from "@signalbox/common/uuid.ts";
+import { toNewTask } from "../new-task.ts";
+import { planFires } from "../schedule.ts";
+import type { NewTask } from "../store/create-task.ts";
+import type { Store } from "../store.ts";
+import type { TypeCatalog } from "./type-catalog.ts";
+
+const pollMs = 5_000;
+const sweepMs = 3_600_000;
+const retryMs = 1_000;
+
+export type Scheduler = {
+  ring(): void;
+  run(signal: AbortSignal): Promise<void>;
+  /** The task of one fire, or why it cannot be made. */
+  toTask(schedule: Schedule, by: string, isPerson: boolean): Promise<NewTask | { failed: string }>;
+};
+
+type Options = { store: Store; catalog: TypeCatalog; log: Log; onMade: () => void };
+
+export function buildScheduler({ store, catalog, log, onMade }: Options): Scheduler {
+  const bell = buildBell();
+  let sweptAt = Number.NEGATIVE_INFINITY;
+
+  async function toTask(schedule: Schedule, by: string, isPerson: boolean): Promise<NewTask | { failed: string }> {
+    const body = { ...schedule.task, source: schedule.task.source ?? `schedule:${schedule.name}`.slice(0, 200) };
+    const type = await catalog.find(body.type);
+    if (type === null) return { failed: `no agent has ever registered the type ${body.type}` };
+    try {
+      catalog.checkPayload(type, body.payload === undefined ? {} : body.payload);
+    } catch (error) {
+      if (error instanceof ApiError) return { failed: error.message };
+      throw error;
+    }
+    const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
+    return { ...toNewTask(uuidv7(), body, type, caller), idempotency: null };
+  }
+
+  /** Milliseconds until it is worth looking again. */
+  async function tick(): Promise<number> {
+    const fired = await store.fireNext(
+      (due) => planFires(due.timing, due.schedule.missed, due.dueMs, due.nowMs),
+      // A person wrote the schedule; that is no consent to what it makes at night.
+      (due) => toTask(due.schedule, `schedule:${due.schedule.id}`, false),
+    );
+    if (fired === null) return await idle();
+    if (fired.failed !== null)
+      log.warn({ scheduleId: fired.scheduleId, reason: fired.failed }, "a schedule's task could not be made");
+    if (fired.tasks > 0) onMade();
+    return 0;
+  }
+
+  async function idle(): Promise<number> {
+    if (performance.now() - sweptAt > sweepMs) {
+      sweptAt = performance.now();
+      await store.forgetFires(10_000);
+    }
+    return Math.min((await store.nextFireInMs()) ?? pollMs, pollMs * (0.9 + 0.2 * Math.random()));
+  }
+
+  return {
+    ring: bell.ring,
+    toTask,
+    async run(signal) {
+      while (!signal.aborted) {
+        const waitMs = await tick().catch((error: unknown) => {
+          log.warn({ err: error }, "the schedules could not be read; this will be tried again");
+          return retryMs;
+        });
+        if (waitMs > 0) await bell.heard(waitMs, signal);
+      }
+    },
+  };
+}

@@ -1,0 +1,93 @@
+import { freshDatabase } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { expect, test } from "vitest";
+import { type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+
+const make = (box: Orchestrator, body: object) =>
+  box.call("/schedules", {
+    method: "POST",
+    body: { name: "nightly", task: { type: "work", payload: { n: 1 } }, ...body },
+  });
+
+test.concurrent("a schedule is made, read, changed, paused, run by hand and deleted", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await box.register(agent, [{}]);
+  const made = await make(box, { cron: "0 3 * * *", timezone: "Europe/Berlin" });
+  expect(made).toMatchObject({
+    status: 201,
+    body: { missed: "skip", enabled: true, lastTaskId: null, nextAt: expect.any(String) },
+  });
+  const path = `/schedules/${made.body.id}`;
+  expect(made.headers.location).toBe(path);
+  expect((await box.call("/schedules")).body.items).toEqual([made.body]);
+  expect((await box.call(path, { method: "PATCH", body: { enabled: false } })).body).toMatchObject({
+    enabled: false,
+    nextAt: null,
+  });
+  const every = await box.call(path, { method: "PATCH", body: { everySeconds: 3600, enabled: true } });
+  expect(every.body).toMatchObject({ cron: null, everySeconds: 3600, enabled: true, nextAt: expect.any(String) });
+  const run = await box.call(`${path}/run`, { method: "POST" });
+  expect(run).toMatchObject({ status: 201, body: { type: "work", source: "schedule:nightly", payload: { n: 1 } } });
+  expect((await box.call(path)).body).toMatchObject({
+    lastTaskId: run.body.id,
+    lastFiredAt: expect.any(String),
+    nextAt: every.body.nextAt,
+  });
+  expect((await box.call(path, { method: "DELETE" })).status).toBe(204);
+  expect((await box.call(path)).status).toBe(404);
+  expect((await box.get(run.body.id)).id).toBe(run.body.id);
+});
+
+test.concurrent.each([
+  [{ cron: "nonsense" }, 400],
+  [{ cron: "* * * * *", everySeconds: 5 }, 400],
+  [{}, 400],
+  [{ at: "2020-01-01T00:00:00Z" }, 400],
+  [{ everySeconds: 0 }, 400],
+  [{ cron: "* * * * *", timezone: "Nowhere/Land" }, 400],
+  [{ cron: "* * * * *", task: { type: "unheard.of" } }, 422],
+  [{ cron: "* * * * *", task: { type: "work", runAt: "2030-01-01T00:00:00Z" } }, 400],
+])("%j is refused", async (body, status) => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [{}]);
+  expect((await make(box, body)).status).toBe(status);
+  expect((await box.call("/schedules")).body.items).toEqual([]);
+});
+
+test.concurrent("three orchestrators make each fire once, and late ones as the policy says", async () => {
+  await using database = await freshDatabase();
+  await using first = await startOrchestrator({ database });
+  await using _second = await startOrchestrator({ database });
+  await using _third = await startOrchestrator({ database });
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await first.register(agent, [{}]);
+  const ids: Record<string, string> = {};
+  for (const missed of ["skip", "once", "all"]) {
+    const made = await make(first, {
+      name: missed,
+      everySeconds: 600,
+      missed,
+      task: { type: "work", userKey: missed },
+    });
+    ids[missed] = made.body.id;
+  }
+  const soon = await make(first, { name: "soon", everySeconds: 1, task: { type: "work", userKey: "soon" } });
+  // As if nobody had been there for half an hour, and the last fire was three minutes ago.
+  await database.pool.query(
+    "update schedules set anchor_at = now() - interval '33 minutes', next_at = now() - interval '23 minutes' where every_seconds = 600",
+  );
+  await first.call(`/schedules/${ids.skip}`, { method: "PATCH", body: { name: "skip" } });
+  const made = (key: string) =>
+    database.pool.query("select id from tasks where user_key = $1", [key]).then(({ rows }) => rows.length);
+  await eventually(async () => (await made("all")) === 3 && (await made("once")) === 1 && (await made("soon")) >= 3, {
+    what: "the fires",
+  });
+  expect(await made("skip")).toBe(0);
+  const { rows } = await database.pool.query(
+    "select count(*)::int as fires, count(distinct fire_at)::int as moments from schedule_fires where schedule_id = $1",
+    [soon.body.id],
+  );
+  expect(rows[0].fires).toBe(rows[0].moments);
+  expect(rows[0].fires).toBe(await made("soon"));
+});
