@@ -1,4 +1,4 @@
-import type { IncomingMessage } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { admit } from "./admit.ts";
 import { actorOf, type Credentials, type Principal } from "./auth.ts";
@@ -62,7 +62,7 @@ export async function dispatch(
   service: Service,
   route: CompiledRoute,
   call: Call,
-  params: Record<string, string | string[]>,
+  params: Record<string, string>,
 ): Promise<number> {
   const principal = admit(call.request, {
     rule: route.auth,
@@ -106,40 +106,55 @@ function enter(service: Service, route: CompiledRoute): () => void {
   };
 }
 
-type Input = RouteInput<unknown, unknown, unknown>;
+type Body = { rawBody: Buffer; body: unknown; contentType: string | null };
+
+/** A class, because of its one lazy member: a getter in an object that is made per request costs as much as the routing. */
+class Input implements RouteInput<unknown, unknown, unknown> {
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly rawBody: Buffer;
+  readonly contentType: string | null;
+  readonly headers: IncomingHttpHeaders;
+  readonly principal: Principal | null;
+  readonly actor: string;
+  readonly trace: Trace;
+  readonly request: IncomingMessage;
+  readonly #exchange: Exchange;
+
+  constructor(call: Call, read: { params: unknown; query: unknown; principal: Principal | null }, taken: Body) {
+    this.params = read.params;
+    this.query = read.query;
+    this.body = taken.body;
+    this.rawBody = taken.rawBody;
+    this.contentType = taken.contentType;
+    this.headers = call.request.headers;
+    this.principal = read.principal;
+    this.actor = read.principal ? actorOf(read.principal) : "public";
+    this.trace = call.trace;
+    this.request = call.request;
+    this.#exchange = call.exchange;
+  }
+
+  /** Made when it is first asked for: most handlers never do. */
+  get signal(): AbortSignal {
+    return abortWhenGone(this.#exchange);
+  }
+}
 
 async function readInput(
   route: CompiledRoute,
   call: Call,
-  { principal, params }: { principal: Principal | null; params: Record<string, string | string[]> },
+  given: { principal: Principal | null; params: Record<string, string> },
 ): Promise<Input> {
-  const { request, trace, exchange } = call;
   // Schemas judge before the body is read: a bad URL needs no megabyte to be told.
-  const path = route.readParams(Object.entries(params).map(([name, text]) => [name, String(text)]));
-  const query = route.readQuery(queryOf(request));
-  const { rawBody, body, contentType } = await takeBody(route, request);
-  return {
-    params: path,
-    query,
-    body,
-    rawBody,
-    contentType,
-    headers: request.headers,
-    principal,
-    actor: principal ? actorOf(principal) : "public",
-    trace,
-    // Made when it is first asked for: most handlers never do, and one costs as much as the routing.
-    get signal() {
-      return abortWhenGone(exchange);
-    },
-    request,
-  };
+  const params = route.readParams(Object.entries(given.params));
+  const query = route.readQuery(queryOf(call.request));
+  const taken = await takeBody(route, call.request);
+  return new Input(call, { params, query, principal: given.principal }, taken);
 }
 
-async function takeBody(
-  route: CompiledRoute,
-  request: IncomingMessage,
-): Promise<{ rawBody: Buffer; body: unknown; contentType: string | null }> {
+async function takeBody(route: CompiledRoute, request: IncomingMessage): Promise<Body> {
   const takesBody = route.method !== "GET" && (route.checkBody !== null || route.auth === "signed");
   if (!takesBody) return { rawBody: noBody, body: undefined, contentType: null };
   if (!hasBody(request)) {

@@ -16,6 +16,7 @@ import { buildOpenapi } from "./openapi.ts";
 import { decodeUrlText } from "./query.ts";
 import { sendError, sendJson } from "./reply.ts";
 import type { Route } from "./route.ts";
+import { buildRouteTable, type Found, pathOf } from "./route-table.ts";
 import { buildStandardRoutes, type ReadyCheck } from "./standard-routes.ts";
 import { fromHeaderText, newSpanId, newTrace, parseTraceparent, type Trace, withTrace } from "./trace.ts";
 
@@ -55,27 +56,34 @@ export function buildHttp(options: HttpOptions): { app: express.Express; routes:
     closing: closing.signal,
   };
   const routes = withStandardRoutes(options, closing.signal);
+  const find = buildRouteTable<Answer>(
+    [...byPath(routes)].map(([path, byMethod]) => [
+      path,
+      buildAnswer({ service, metrics: options.metrics, path, byMethod }),
+    ]),
+  );
+  const refuse = buildAnswer({ service, metrics: options.metrics, path: "(none)", byMethod: null });
   const app = express();
   app.disable("x-powered-by");
   app.disable("query parser");
-  app.enable("case sensitive routing");
   closings.set(app, closing);
-  app.use((request, response, next) => {
+  app.use((request, response) => {
     const call = openCall(service, request, response);
-    response.locals.call = call;
-    withTrace(call.trace, () => next(refuseHead(request, call.trace)));
+    return withTrace(call.trace, () => handle(call, find, refuse));
   });
-  for (const [path, byMethod] of byPath(routes)) {
-    const answer = buildAnswer({ service, metrics: options.metrics, path, byMethod });
-    app.route(path).all((request, response) => answer(request, callOf(response)));
-  }
-  const refuse = buildAnswer({ service, metrics: options.metrics, path: "(none)", byMethod: null });
-  app.use((request, response) => refuse(request, callOf(response)));
-  // Express knows an error handler by its four parameters. Only its own refusals arrive here.
-  app.use((error: unknown, request: express.Request, response: express.Response, _next: express.NextFunction) =>
-    refuse(request, callOf(response), fromExpress(error)),
-  );
   return { app, routes };
+}
+
+/** Finds the route of the path and lets it answer; what is refused before that is recorded under no route. */
+async function handle(call: Call, find: (path: string) => Found<Answer> | null, refuse: Answer): Promise<void> {
+  try {
+    refuseHead(call);
+    const found = find(pathOf(call.request.url ?? ""));
+    if (found) return await found.value(call, found.params);
+  } catch (error) {
+    return await refuse(call, {}, error);
+  }
+  return await refuse(call, {});
 }
 
 function withStandardRoutes(options: HttpOptions, closing: AbortSignal): Route[] {
@@ -98,8 +106,7 @@ function withStandardRoutes(options: HttpOptions, closing: AbortSignal): Route[]
   return routes;
 }
 
-/** Literal segments before parameters, so that `/webhooks/deliveries` is not taken for a `:source`. */
-function byPath(routes: readonly Route[]): [string, Map<string, CompiledRoute>][] {
+function byPath(routes: readonly Route[]): Map<string, Map<string, CompiledRoute>> {
   const paths = new Map<string, Map<string, CompiledRoute>>();
   for (const route of routes) {
     const compiled = compileRoute(route);
@@ -109,15 +116,7 @@ function byPath(routes: readonly Route[]): [string, Map<string, CompiledRoute>][
       paths.set(path, byMethod.set(route.method, compiled));
     }
   }
-  return [...paths].sort(([a], [b]) => (toSortKey(a) < toSortKey(b) ? -1 : 1));
-}
-
-function toSortKey(path: string): string {
-  return path.replaceAll("/:", "/\uffff");
-}
-
-function callOf(response: express.Response): Call {
-  return response.locals.call;
+  return paths;
 }
 
 function openCall(service: Service, request: IncomingMessage, response: express.Response): Call {
@@ -141,22 +140,18 @@ function openTrace(request: IncomingMessage): Trace {
     : trace;
 }
 
-/** What the headers alone are refused for. */
-function refuseHead(request: IncomingMessage, trace: Trace): ApiError | undefined {
+/** @throws ApiError for what the headers alone are refused for */
+function refuseHead({ request, trace }: Call): void {
   if (request.rawHeaders.length > maxHeaders * 2) {
-    return new ApiError("headers_too_large", `A request may have at most ${maxHeaders} headers.`);
+    throw new ApiError("headers_too_large", `A request may have at most ${maxHeaders} headers.`);
   }
   if ((trace.correlationId?.length ?? 0) > maxCorrelationId) {
-    return invalidRequest("", `has an X-Correlation-Id of more than ${maxCorrelationId} characters`);
+    throw invalidRequest("", `has an X-Correlation-Id of more than ${maxCorrelationId} characters`);
   }
   // RFC 9112, 3.2. Node would refuse it by itself, but with an empty answer.
-  if (request.headers.host === undefined && request.httpVersion === "1.1")
-    return invalidRequest("", "has no Host header");
-  return undefined;
-}
-
-function fromExpress(error: unknown): unknown {
-  return error instanceof URIError ? invalidRequest("", "has a path with bad %-encoding (it must be UTF-8)") : error;
+  if (request.headers.host === undefined && request.httpVersion === "1.1") {
+    throw invalidRequest("", "has no Host header");
+  }
 }
 
 type AnswerOptions = {
@@ -167,20 +162,23 @@ type AnswerOptions = {
   byMethod: Map<string, CompiledRoute> | null;
 };
 
+type Answer = (call: Call, params: Record<string, string>, refusal?: unknown) => Promise<void>;
+
 /** Answers every request of one path, whatever happens on the way, and records it once. */
-function buildAnswer({ service, metrics, path, byMethod }: AnswerOptions) {
+function buildAnswer({ service, metrics, path, byMethod }: AnswerOptions): Answer {
   const methods = byMethod ? allowed([...byMethod.keys()]) : null;
-  async function answer(request: express.Request, call: Call): Promise<number> {
-    if (request.method === "OPTIONS") return sendPreflight(call, methods);
-    const route = routeOf(byMethod, request.method);
-    if (route) return await dispatch(service, route, call, request.params);
-    throw methods === null ? noSuchPath(request) : methodNotAllowed(methods);
+  async function answer(call: Call, params: Record<string, string>): Promise<number> {
+    const method = call.request.method ?? "";
+    if (method === "OPTIONS") return sendPreflight(call, methods);
+    const route = routeOf(byMethod, method);
+    if (route) return await dispatch(service, route, call, params);
+    throw methods === null ? noSuchPath(call) : methodNotAllowed(methods);
   }
-  return async (request: express.Request, call: Call, refusal?: unknown): Promise<void> => {
-    const answered = refusal ? Promise.reject(refusal) : answer(request, call);
+  return async (call, params, refusal) => {
+    const answered = refusal ? Promise.reject(refusal) : answer(call, params);
     const status = await answered.catch((error: unknown) => answerError(service, call, error));
     const seconds = (performance.now() - call.startedAt) / 1000;
-    const { method } = request;
+    const { method = "" } = call.request;
     metrics.observeRequest({ method, route: path, status }, seconds);
     const level = levelOf(method, status, routeOf(byMethod, method)?.quiet === true);
     if (!service.log.isLevelEnabled(level)) return;
@@ -209,8 +207,8 @@ function sendPreflight(call: Call, allow: string | null): number {
   return 204;
 }
 
-function noSuchPath(request: express.Request): ApiError {
-  decodeUrlText(request.path);
+function noSuchPath({ request }: Call): ApiError {
+  decodeUrlText(pathOf(request.url ?? ""));
   return new ApiError("not_found", "There is nothing at this path; GET /openapi.json lists what there is.");
 }
 

@@ -1,5 +1,5 @@
 import { AsyncLocalStorage } from "node:async_hooks";
-import { randomBytes } from "node:crypto";
+import { randomFillSync } from "node:crypto";
 
 /** What ties together everything that one signal causes. */
 export type Trace = {
@@ -69,8 +69,17 @@ export function fromHeaderText(value: string): string {
   return text.includes("\ufffd") ? value : text;
 }
 
+/** Asking the system for every id would cost more than all else that a trace needs; it is asked for many at once. */
+const pool = Buffer.alloc(4_096);
+let used = pool.length;
+
 function randomHex(bytes: number): string {
-  const hex = randomBytes(bytes).toString("hex");
+  if (used + bytes > pool.length) {
+    randomFillSync(pool);
+    used = 0;
+  }
+  const hex = pool.toString("hex", used, used + bytes);
+  used += bytes;
   return isZero(hex) ? randomHex(bytes) : hex;
 }
 
