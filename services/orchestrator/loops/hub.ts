@@ -29,6 +29,8 @@ export type Hub = {
 };
 
 const reconnectMs = 500;
+/** Failures in a row until it is worth a line. */
+const saidAfter = 6;
 
 export function buildHub(options: { tailPosition: () => number; logs: LogStreamClient; log: Log }): Hub {
   const subscribers = new Set<Subscriber>();
@@ -91,16 +93,16 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
       if (logSeq === null) await Promise.race([logKnown.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
     async followLogs(signal) {
-      let isSaid = false;
+      let failures = 0;
       while (!signal.aborted) {
-        await followOnce(signal).then(
-          () => undefined,
-          (error: unknown) => {
-            if (!signal.aborted && !isSaid)
-              options.log.warn({ err: error }, "the log stream broke off; it will be resumed");
-            isSaid = true;
-          },
+        const failure = await followOnce(signal).then(
+          () => null,
+          (error: unknown) => ({ error }),
         );
+        failures = failure === null || signal.aborted ? 0 : failures + 1;
+        // At a start both services come up together, so the first tries may find nobody.
+        if (failures === saidAfter)
+          options.log.warn({ err: failure?.error }, "the log stream cannot be read; it is retried");
         await rest(reconnectMs * (0.5 + Math.random()), signal);
       }
     },
