@@ -1,7 +1,8 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { emptyDatabase, ownCluster } from "@signalbox/testing/database.ts";
-import { migrate, migrationsDir } from "@signalbox/testing/migrate.ts";
+import { migrate } from "@signalbox/testing/migrate.ts";
+import { listPending, migrationsDir } from "@signalbox/testing/schema-state.ts";
 import { openSession } from "@signalbox/testing/session.ts";
 import { expect, test } from "vitest";
 
@@ -33,9 +34,10 @@ test.concurrent.each(versions)(
   async (version) => {
     await using cluster = await ownCluster({ version });
     const url = await emptyDatabase(cluster.url);
+    expect(await listPending(url)).toEqual(await migrationNames());
     const runs = await Promise.all([migrate({ url }), migrate({ url })]);
     expect(runs.flat()).toEqual(await migrationNames());
-    expect(await migrate({ url })).toEqual([]);
+    expect([await migrate({ url }), await listPending(url)]).toEqual([[], []]);
     await using session = await openSession(url);
     const ran = await session.query("select name from schema_migrations order by id");
     expect(ran.rows.map(({ name }) => name)).toEqual(await migrationNames());

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { httpGet } from "@signalbox/testing/http-get.ts";
+import { serviceFlags } from "./compile-cache.ts";
 
 /** What is needed to run one service. */
 export type ServicePlan = {
@@ -28,7 +29,7 @@ export type Child = {
 const stopTimeoutMs = 27_000;
 
 export function spawnService(plan: ServicePlan, onLine: (line: string) => void): Child {
-  const child = spawn(process.execPath, [plan.main], {
+  const child = spawn(process.execPath, [...serviceFlags, plan.main], {
     env: plan.env,
     // The channel carries nothing: it closes when the supervisor is gone, however it went, and the service then stops.
     stdio: ["ignore", "pipe", "pipe", "ipc"],

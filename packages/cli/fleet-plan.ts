@@ -1,5 +1,6 @@
 import { join } from "node:path";
 import type { ServicePlan } from "./child.ts";
+import { compileCacheFolder } from "./compile-cache.ts";
 import { findText } from "./home.ts";
 import { localUrl } from "./ports.ts";
 
@@ -58,6 +59,15 @@ export function listServices(orchestrators: number): (FleetService & { program: 
   return services.flatMap((service) => (service.role === "orchestrator" ? [service, ...further] : [service]));
 }
 
+/** The programs of a fleet, each once. */
+export function listPrograms(repository: string): string[] {
+  return fleetServices.map(({ name }) => programOf(repository, name));
+}
+
+function programOf(repository: string, name: string): string {
+  return join(repository, "services", name, "main.ts");
+}
+
 function planService(
   { name, program, portOffset, role }: FleetService & { program: string },
   schemas: Map<string, Declared>,
@@ -78,8 +88,8 @@ function planService(
   }
   const keys = declared?.keys ?? Object.keys(known);
   const own = Object.fromEntries(keys.flatMap((key) => (known[key] ? [[key, known[key]]] : [])));
-  const main = join(options.repository, "services", program, "main.ts");
-  const env = { ...passedOn(options.values), NODE_COMPILE_CACHE: join(options.home, "compiled"), ...own };
+  const main = programOf(options.repository, program);
+  const env = { ...passedOn(options.values), NODE_COMPILE_CACHE: compileCacheFolder(options.repository), ...own };
   return { kind: "run", name, role, port, plan: { name, main, url: localUrl(port), env } };
 }
 

@@ -1,16 +1,16 @@
-import { MigrationError, migrate } from "@signalbox/testing/migrate.ts";
-import { messageOf, SetupError, systemCode } from "@signalbox/testing/setup-error.ts";
+import { messageOf } from "@signalbox/testing/setup-error.ts";
 import { waitForAgents } from "./agents.ts";
+import { warmCompileCache } from "./compile-cache.ts";
 import { ensureDashboard } from "./dashboard-build.ts";
 import { type DashboardServer, startDashboard } from "./dashboard-server.ts";
 import { checkDatabase } from "./database-url.ts";
 import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database.ts";
 import type { FleetEnv } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
-import { listServices, type PlannedService, planFleet } from "./fleet-plan.ts";
-import { noRoom } from "./home.ts";
+import { listPrograms, listServices, type PlannedService, planFleet } from "./fleet-plan.ts";
 import type { Output } from "./output.ts";
 import { dashboardPortOffset, databasePortOffset, ensurePortsFree, localUrl, type PortUse } from "./ports.ts";
+import { bringSchema } from "./schema.ts";
 import { type SupervisedService, superviseService } from "./supervised-service.ts";
 
 /*
@@ -54,8 +54,6 @@ type Stop = (force: boolean) => Promise<void> | void;
 type Boot = FleetOptions & { stops: Stop[] };
 
 const leftoverPatienceMs = 30_000;
-/** PostgreSQL's own code. */
-const diskFull = "53100";
 
 export function buildFleet(options: FleetOptions): FleetHandle {
   const boot: Boot = { ...options, stops: [] };
@@ -74,7 +72,9 @@ export function buildFleet(options: FleetOptions): FleetHandle {
 async function startFleet(boot: Boot): Promise<Fleet> {
   const { signal } = boot;
   await ensurePortsFree(listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
+  const compiled = warmCompileCache(boot.repository, listPrograms(boot.repository));
   const [databaseUrl, built] = await bothDone(prepareDatabase(boot), ensureDashboard(boot.repository, boot.home));
+  await compiled.catch((error) => boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`));
   signal.throwIfAborted();
 
   const planned = await planFleet({
@@ -117,19 +117,9 @@ function unlessAborted<T>(signal: AbortSignal, work: Promise<T>): Promise<T> {
 async function prepareDatabase(boot: Boot): Promise<string> {
   const url = await openDatabase(boot);
   boot.signal.throwIfAborted();
-  await bringSchema(url, boot);
+  const applied = await bringSchema(url, boot.home);
+  boot.output.say(`  schema          ${applied === 0 ? "up to date" : `${applied} migrations applied`}`);
   return url;
-}
-
-async function bringSchema(url: string, { home, output }: Boot): Promise<void> {
-  try {
-    const applied = await migrate({ url });
-    output.say(`  schema          ${applied.length === 0 ? "up to date" : `${applied.length} migrations applied`}`);
-  } catch (error) {
-    if (systemCode((error as Error).cause) === diskFull || systemCode(error) === diskFull) throw noRoom(home);
-    if (error instanceof MigrationError) throw new SetupError(`${error.message}; nothing of it was kept`);
-    throw error;
-  }
 }
 
 function dashboardPort({ portBase }: Boot): number {

@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { type MigrationBuilder, runner } from "node-pg-migrate";
 import pg from "pg";
+import { migrationFile, migrationsDir, migrationsTable } from "./schema-state.ts";
 import { messageOf } from "./setup-error.ts";
 
 /*
@@ -17,8 +17,6 @@ import { messageOf } from "./setup-error.ts";
  * a crash between the statement and its note repeats it.
  */
 
-export const migrationsDir = join(import.meta.dirname, "..", "..", "migrations");
-
 export type MigrateOptions = {
   url: string;
   dir?: string;
@@ -32,7 +30,6 @@ export class MigrationError extends Error {
   override name = "MigrationError";
 }
 
-const migrationFile = String.raw`\d{4}_[a-z0-9_]+\.sql`;
 const noTransaction = /^--\s*no-transaction\b/;
 
 /** Applies what is missing; the names of what was applied, none if the schema was new already. */
@@ -81,9 +78,9 @@ async function applyAll(client: pg.Client, dir: string, note: (line: string) => 
     dbClient: client,
     dir,
     // Everything that is not a migration: the README, the generated schema.sql.
-    ignorePattern: `(?!${migrationFile}$).*`,
+    ignorePattern: `(?!${migrationFile.source.slice(1)}).*`,
     direction: "up",
-    migrationsTable: "schema_migrations",
+    migrationsTable,
     singleTransaction: false,
     advisoryLockMode: "fail",
     migrationLoaderStrategies: [{ extensions: [".sql"], loader: loadSql }],
