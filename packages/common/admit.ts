@@ -3,6 +3,7 @@ import { authorize, type Credentials, type Principal } from "./auth.ts";
 import { isJsonType, mediaTypeOf } from "./body.ts";
 import { isAllowedOrigin } from "./cors.ts";
 import { ApiError } from "./errors.ts";
+import { buildLoginLimit, clientAddress } from "./login-limit.ts";
 import type { AuthRule } from "./route.ts";
 
 export type AdmitRules = {
@@ -20,12 +21,27 @@ export type AdmitRules = {
  */
 export function admit(request: IncomingMessage, rules: AdmitRules): Principal | null {
   if (rules.rule === "public" || rules.rule === "signed") return null;
-  const principal = authorize(request.headers, rules.credentials, rules.queryAuth);
+  const principal = identify(request, rules);
   if (principal === null) throw unauthorized(rules.rule);
   if (rules.rule === "internal" && principal.kind !== "internal") {
     throw new ApiError("forbidden", "This call is for services: send X-INTERNAL-KEY. A user name does not open it.");
   }
   if (principal.kind === "person") refuseForgery(request, rules.allowedOrigins);
+  return principal;
+}
+
+/** One for the process: a guesser is one guesser, whichever route or socket they try. */
+const logins = buildLoginLimit();
+
+function identify(request: IncomingMessage, { credentials, queryAuth }: AdmitRules): Principal | null {
+  const guess = request.headers.authorization ?? queryAuth;
+  if (guess === null) return authorize(request.headers, credentials);
+  const byKey = authorize({ "x-internal-key": request.headers["x-internal-key"] }, credentials);
+  if (byKey) return byKey;
+  const address = clientAddress(request);
+  logins.check(address);
+  const principal = authorize(request.headers, credentials, queryAuth);
+  if (principal === null) logins.failed(address, guess);
   return principal;
 }
 
