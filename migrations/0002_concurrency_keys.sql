@@ -14,7 +14,8 @@ $$;
 
 -- Gives a head to each of these keys that has none: the oldest task of its line. Volatile, so its query takes a snapshot of
 -- its own after the lock was waited for and sees what the calling statement has just written: inside one plain statement
--- the promotion would be lost when an insert and an end meet.
+-- the promotion would be lost when an insert and an end meet. It asks the clock, not now(): that is when the caller began,
+-- maybe before the row was made that it waited for.
 create function promote_next(keys text[]) returns integer language plpgsql volatile as $$
 declare
   promoted integer;
@@ -23,7 +24,7 @@ begin
     return 0;
   end if;
   update tasks
-     set line = 1, ready = (status = 'queued' and run_at <= now())
+     set line = 1, ready = (status = 'queued' and run_at <= clock_timestamp())
    where id in (
      select (select t.id from tasks t where t.concurrency_key = k and t.line = 2 order by t.seq limit 1)
        from (select distinct unnest(keys) as k) distinct_keys

@@ -47,7 +47,10 @@ function daysInMonth(year: number, month: number): number {
  */
 export function buildAjv(options: { allErrors: boolean; strict?: boolean }): Ajv2020 {
   // No `strictTypes`: a schema may judge the members of objects and let every other JSON pass, as an agent's payload does.
-  const ajv = new Ajv2020({ strict: options.strict ?? true, strictTypes: false, allErrors: options.allErrors });
+  const strict = options.strict ?? true;
+  // What is odd about others' schemas would be printed on the console at every use.
+  const logger = strict ? undefined : false;
+  const ajv = new Ajv2020({ strict, strictTypes: false, allErrors: options.allErrors, logger });
   addFormats.default(ajv);
   ajv.addFormat("date-time", { type: "string", validate: isInstant });
   // Theirs also lets `urn:uuid:…` pass, which PostgreSQL refuses.

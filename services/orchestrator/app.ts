@@ -152,12 +152,13 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
   const roster = buildRoster({
     store,
     owner: instance,
-    onChange: () => doorbell.ring(channels.agents),
+    onHeard: () => doorbell.ring(channels.agents),
+    onRefreshed: () => dispatcher.ring(),
     onError: (error) => log.warn({ err: error }, "the agents could not be read; this will be tried again"),
   });
   const finishes = buildFinishQueue({
     store,
-    onWritten: (promoted) => changed({ claimable: promoted > 0 }),
+    onWritten: changed,
     onError: (error, finish) =>
       log.warn({ err: error, ...(finish && { taskId: finish.lease.taskId }) }, "the end of a run could not be written"),
     signal: halting.signal,
@@ -165,10 +166,11 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
   const onStarted = () => doorbell.ring(channels.events);
   const dispatcher = new Dispatcher({ store, roster, agents, finishes, owner: instance, log, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
-  const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true }) });
+  const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true, timed: true }) });
   const catalog = buildTypeCatalog({ store, roster });
   const scheduler = buildScheduler({ store, catalog, log, onMade: () => changed({ claimable: true, timed: true }) });
   const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });
+  let claiming: Promise<void> = Promise.resolve();
   let loops: Promise<unknown>[] = [];
 
   function changed({ claimable = false, timed = false }: { claimable?: boolean; timed?: boolean }): void {
@@ -195,11 +197,14 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
         const isTaken = hasEnded(task.status) || task.status === "waiting";
         if (isTaken) dispatcher.drop(event.taskId, task.attempt);
       });
-      loops = [roster, reaper, timers, scheduler, dispatcher].map((loop) => loop.run(stopping.signal));
-      loops.push(leaseKeeper.run(halting.signal));
+      claiming = dispatcher.run(stopping.signal);
+      loops = [roster, reaper, timers, scheduler].map((loop) => loop.run(stopping.signal));
+      loops.push(claiming, leaseKeeper.run(halting.signal));
     },
     async stop(graceMs: number): Promise<void> {
       stopping.abort();
+      // A claim under way may still bring runs, and they are to be drained too.
+      await claiming;
       await dispatcher.drain(graceMs);
       halting.abort();
       await Promise.all(loops);

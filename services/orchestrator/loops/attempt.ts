@@ -14,10 +14,13 @@ export type Run = { claimed: Claimed; abort: AbortController; fate: "running" | 
 
 export type AttemptOptions = { store: Store; roster: Roster; agents: AgentClient; finishes: FinishQueue; log: Log };
 
-/** Runs an attempt; resolves when its end is written, or when there is nothing (more) to write. */
-export async function runAttempt(run: Run, options: AttemptOptions): Promise<void> {
+/**
+ * Runs an attempt; resolves when its end is written, or when there is nothing (more) to write. True when its agent answered
+ * "later": it goes on there.
+ */
+export async function runAttempt(run: Run, options: AttemptOptions): Promise<boolean> {
   const outcome = await callAgent(run, options);
-  if (outcome === null) return;
+  if (outcome === null) return false;
   const finish: Finish = {
     lease: run.claimed.lease,
     outcome,
@@ -25,9 +28,15 @@ export async function runAttempt(run: Run, options: AttemptOptions): Promise<voi
     concurrencyKey: run.claimed.task.concurrencyKey,
     expired: false,
   };
-  const ending = await options.finishes.end(finish);
-  if (ending === "lost") await discard(finish, options);
+  const ending = run.fate === "ended elsewhere" ? "lost" : await options.finishes.end(finish);
+  if (ending === "lost" && isResult(outcome)) await discard(finish, options);
   if (ending === "refused") await failUnstorable(finish, options);
+  return ending === "ended" && outcome.kind === "defer";
+}
+
+/** "Later" and our own handing back say nothing that could be lost: the run may well have ended before they were written. */
+function isResult(outcome: Outcome): boolean {
+  return outcome.kind !== "defer" && outcome.kind !== "release";
 }
 
 async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | null> {
@@ -41,10 +50,11 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
     timeoutMs: task.timeoutMs,
     signal: run.abort.signal,
   });
-  if (run.fate === "ended elsewhere") return null;
-  if (run.fate === "released" && answer.kind !== "answered") return { kind: "release" };
+  // Nothing was said in time. An answer that did come is written, or put down as discarded.
+  if (answer.kind !== "answered" && run.fate === "ended elsewhere") return null;
+  if (answer.kind !== "answered" && run.fate === "released") return { kind: "release" };
   const verdict = judgeAnswer(answer, { number: task.attempt, max: task.maxAttempts }, Math.random());
-  tell(verdict, run.claimed, options.log);
+  if (run.fate !== "ended elsewhere") tell(verdict, run.claimed, options.log);
   return verdict;
 }
 

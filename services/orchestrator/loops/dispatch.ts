@@ -85,10 +85,13 @@ export class Dispatcher {
     const slots = planSlots(roster.agents(), this.#runningNow(), maxClaim);
     if (slots.length === 0) return false;
     const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
-    this.#backlog = typesWithMore(slots, claimed);
+    // A type that is full had no slot to offer: what was known of it still holds.
+    const offered = new Set(slots.map((slot) => slot.type));
+    const full = [...this.#backlog].filter((type) => !offered.has(type));
+    this.#backlog = new Set([...full, ...typesWithMore(slots, claimed)]);
     for (const task of claimed) this.#start(task);
     if (claimed.length > 0) onStarted();
-    return this.#backlog.size > 0 && slots.length === maxClaim;
+    return claimed.length > 0 && this.#backlog.size > 0 && slots.length === maxClaim;
   }
 
   #start(claimed: Claimed): void {
@@ -96,7 +99,9 @@ export class Dispatcher {
     this.#runs.set(claimed.task.id, run);
     this.#count(claimed, 1);
     const message = "a run broke off; its lease will expire and it will be retried";
+    const { instance } = claimed;
     void runAttempt(run, this.#options)
+      .then((isDeferred) => isDeferred && this.#options.roster.addOther(instance, claimed.task.type))
       .catch((error: unknown) => this.#options.log.error({ err: error, taskId: claimed.task.id }, message))
       .finally(() => this.#settle(run));
   }

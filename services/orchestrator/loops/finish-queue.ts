@@ -22,7 +22,8 @@ type Waiting = { finish: Finish; since: number; settle: (ending: Ending) => void
 
 export function buildFinishQueue(options: {
   store: Store;
-  onWritten: (promoted: number) => void;
+  /** What the batch has made possible: a claim at once, or a wake-up later. */
+  onWritten: (what: { claimable: boolean; timed: boolean }) => void;
   onError: (error: unknown, finish: Finish | null) => void;
   signal: AbortSignal;
 }): FinishQueue {
@@ -46,7 +47,7 @@ export function buildFinishQueue(options: {
   async function write(batch: Waiting[]): Promise<void> {
     try {
       const { ended, promoted } = await options.store.finishAttempts(batch.map(({ finish }) => finish));
-      options.onWritten(promoted);
+      options.onWritten(judgeWritten(batch, promoted));
       for (const { finish, settle } of batch) settle(ended.has(finish.lease.taskId) ? "ended" : "lost");
     } catch (error) {
       if (isTransient(error)) await putBack(batch, error);
@@ -87,6 +88,13 @@ export function buildFinishQueue(options: {
         pump();
       }),
   };
+}
+
+function judgeWritten(batch: readonly Waiting[], promoted: number): { claimable: boolean; timed: boolean } {
+  const isBack = ({ finish: { outcome } }: Waiting) =>
+    outcome.kind === "release" || (outcome.kind === "retry" && outcome.delayMs === 0);
+  const isLater = ({ finish: { outcome } }: Waiting) => outcome.kind === "retry" && outcome.delayMs > 0;
+  return { claimable: promoted > 0 || batch.some(isBack), timed: batch.some(isLater) };
 }
 
 /** The next batch: bounded, few keys, and no task twice in it, because one statement can change a row only once. */

@@ -14,6 +14,8 @@ export type Roster = {
   urlOf(instance: string, type: string): string | null;
   /** Runs by instance and type that this orchestrator does not hold itself. */
   others(): ReadonlyMap<string, number>;
+  /** A run of ours was deferred: it goes on there without us, before the next count says so. */
+  addOther(instance: string, type: string): void;
   hear(beat: Heartbeat): void;
   ring(): void;
   run(signal: AbortSignal): Promise<void>;
@@ -24,14 +26,24 @@ type Seen = LiveAgent & { seenAt: number };
 export function buildRoster(options: {
   store: Store;
   owner: string;
-  onChange: () => void;
+  /** A heartbeat said something new: every orchestrator wants to know. */
+  onHeard: () => void;
+  /** What was read may have made room here. */
+  onRefreshed: () => void;
   onError: (error: unknown) => void;
 }): Roster {
   const bell = buildBell();
   const seen = new Map<string, Seen>();
   let others = new Map<string, number>();
+  /** Deferred while the running ones were being counted: the count may have missed them, and too many is the safe side. */
+  let added: string[] = [];
+
+  function add(key: string): void {
+    others.set(key, (others.get(key) ?? 0) + 1);
+  }
 
   async function refresh(): Promise<void> {
+    added = [];
     const [rows, running] = await Promise.all([
       options.store.listLiveAgents(staleMs),
       options.store.countOthersRunning(options.owner),
@@ -49,7 +61,8 @@ export function buildRoster(options: {
     for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
     const wasBusy = others.size > 0;
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));
-    if (isNews || wasBusy) options.onChange();
+    for (const key of added) add(key);
+    if (isNews || wasBusy) options.onRefreshed();
   }
 
   return {
@@ -63,10 +76,15 @@ export function buildRoster(options: {
       return agent && path !== undefined ? agent.url.replace(/\/+$/, "") + path : null;
     },
     others: () => others,
+    addOther(instance, type) {
+      const key = slotKey(instance, type);
+      added.push(key);
+      add(key);
+    },
     hear(beat) {
       const known = seen.get(beat.instance);
       seen.set(beat.instance, { ...beat, seenAt: performance.now() });
-      if (!known || JSON.stringify(known.types) !== JSON.stringify(beat.types)) options.onChange();
+      if (!known || JSON.stringify(known.types) !== JSON.stringify(beat.types)) options.onHeard();
     },
     ring: bell.ring,
     async run(signal) {

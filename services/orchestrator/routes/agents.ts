@@ -5,7 +5,7 @@ import { Type } from "typebox";
 import { judgeAgentUrl } from "../address.ts";
 import type { Context } from "../context.ts";
 import { staleMs } from "../loops/roster.ts";
-import { compileSchema } from "../loops/type-catalog.ts";
+import type { TypeCatalog } from "../loops/type-catalog.ts";
 
 const maxSchemaBytes = 65_536;
 
@@ -20,7 +20,7 @@ export const heartbeat = (context: Context) =>
     quiet: true,
     maxInFlight: null,
     async handle({ body }) {
-      checkBeat(body);
+      checkBeat(body, context.catalog);
       await context.store.recordHeartbeat(body);
       context.catalog.forget();
       context.roster.hear(body);
@@ -28,27 +28,28 @@ export const heartbeat = (context: Context) =>
     },
   });
 
-function checkBeat(beat: Heartbeat): void {
+function checkBeat(beat: Heartbeat, catalog: TypeCatalog): void {
   const problem = judgeAgentUrl(beat.url);
   if (problem !== null) throw invalidRequest("/url", problem);
   const seen = new Set<string>();
   for (const [index, type] of beat.types.entries()) {
     if (seen.has(type.type)) throw invalidRequest(`/types/${index}/type`, "was named twice");
     seen.add(type.type);
-    if (type.payloadSchema) checkSchema(type.payloadSchema, `/types/${index}/payloadSchema`);
+    if (!type.payloadSchema) continue;
+    const problem = judgeSchema(type.payloadSchema, catalog);
+    if (problem !== null) throw invalidRequest(`/types/${index}/payloadSchema`, problem);
   }
 }
 
-function checkSchema(schema: Record<string, unknown>, path: string): void {
-  if (JSON.stringify(schema).length > maxSchemaBytes)
-    throw invalidRequest(path, `is larger than ${maxSchemaBytes} bytes`);
+/** Why a payload cannot be judged by it; null when it can. */
+function judgeSchema(schema: Record<string, unknown>, catalog: TypeCatalog): string | null {
+  if (JSON.stringify(schema).length > maxSchemaBytes) return `is larger than ${maxSchemaBytes} bytes`;
   try {
-    compileSchema(schema);
+    catalog.ensureSchema(schema);
+    return null;
   } catch (error) {
-    throw invalidRequest(
-      path,
-      `is not a usable JSON Schema: ${error instanceof Error ? error.message.slice(0, 300) : "it cannot be compiled"}`,
-    );
+    const why = error instanceof Error ? error.message.slice(0, 300) : "it cannot be compiled";
+    return `is not a usable JSON Schema: ${why}`;
   }
 }
 

@@ -25,19 +25,26 @@ export const patchTask = (context: Context) =>
       const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
         planPatch(task, seen, patch, { actor: by, ...terms }),
       );
-      if (changed.kind === "refused" && changed.because.code === "lease_lost" && "attempt" in seen) {
+      const isLost = changed.kind === "refused" && changed.because.code === "lease_lost";
+      if (isLost && "attempt" in seen) {
         await store.noteLateCall(params.id, { attempt: seen.attempt, what: patch.status ?? "patch", actor: by });
         context.changed({});
       }
       const { task, isChange } = toChangedTask(params.id, changed);
-      if (isChange) {
-        // Whoever ran it here is told at once; another orchestrator hears of it from the ledger.
-        if (task.status !== "running") context.dispatcher.drop(task.id, task.attempt);
-        context.changed({ claimable: true, timed: patch.runAt !== undefined || hasEnded(task.status) });
-      }
+      if (isChange) tell(context, task, { isByAgent: "attempt" in seen, hasNewTime: patch.runAt !== undefined });
       return { status: 200, body: task, etag: task.version };
     },
   });
+
+type About = { isByAgent: boolean; hasNewTime: boolean };
+
+/** Whoever ran it here is told at once; another orchestrator hears of it from the ledger. */
+function tell({ dispatcher, roster, changed }: Context, task: Task, { isByAgent, hasNewTime }: About): void {
+  if (task.status !== "running") dispatcher.drop(task.id, task.attempt);
+  // A deferred run that ends frees a slot which only the roster counts.
+  if (isByAgent) roster.ring();
+  changed({ claimable: true, timed: hasNewTime || hasEnded(task.status) });
+}
 
 function parseSeen(body: PatchTask, ifMatch: string | string[] | undefined, principal: Principal | null): Seen {
   if (body.attempt === undefined) return { ifVersion: parseSeenVersion(ifMatch, body.ifVersion) };

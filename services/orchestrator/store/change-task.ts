@@ -48,7 +48,9 @@ export function changeTask<R>(
     if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: before };
     if (decision.kind === "keep") return { kind: "kept", task: before };
     const task = await writeChange(db, before, actor, decision);
-    if (task.concurrencyKey !== null) await exec(db, sql`select promote_next(array[${task.concurrencyKey}]::text[])`);
+    const key = task.concurrencyKey;
+    // In its place by creation if it comes (back) into its line, then whoever is first where nobody stands in front.
+    if (key !== null) await exec(db, sql`select join_lines(array[${id}]::uuid[]), promote_next(array[${key}]::text[])`);
     return { kind: "changed", task };
   });
 }
@@ -98,9 +100,7 @@ function writeChange(
              input = case when ${keepInput} then input else ${JSON.stringify(next.input ?? null)}::jsonb end,
              lease_id = case when ${running} then lease_id end, lease_owner = case when ${running} then lease_owner end,
              lease_until = case when ${running} then lease_until end,
-             line = case when ${ended} or concurrency_key is null then null
-                         when ${next.status === "queued"} and attempt = 0 and due.at > now() then null
-                         when line is null then 2 else line end,
+             line = case when ${ended} or ${next.status === "queued"} and attempt = 0 and due.at > now() then null else line end,
              ready = ${next.status === "queued"} and due.at <= now() and (concurrency_key is null or line is not distinct from 1),
              updated_at = now(),
              finished_at = case when ${ended} then coalesce(finished_at, now()) end
@@ -120,7 +120,7 @@ function writeChange(
 
 /**
  * Cancels a task and everything below it that has not ended, in one transaction. Null: no such task.
- * The answer names those that were open; empty when the task had ended already.
+ * The answer names those that were open; empty when the task has completed or failed, and then nothing was canceled below.
  */
 export function cancelTree(
   pool: Pool,
@@ -149,7 +149,10 @@ export function cancelTree(
       (row) => row.id as string,
       sql`
       with open as materialized (
-        select id from tasks where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting') order by id for update
+        select id from tasks
+         where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting')
+           and not exists (select 1 from tasks root where root.id = ${id} and root.status in ('completed', 'failed'))
+         order by id for update
       ), canceled as (
         update tasks
            set status = 'canceled', version = version + 1, waiting_for = null, line = null, ready = false,

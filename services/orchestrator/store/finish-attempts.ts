@@ -77,7 +77,7 @@ export async function finishAttempts(
       returning t.*, task_state(t) as state, v.outcome, v.actor, v.delay_ms, v.expired
     ), noted as (
       insert into task_events (task_id, kind, actor, version, data, state)
-      select id, n.kind, actor, version, jsonb_strip_nulls(n.data), state
+      select id, n.kind, actor, version, n.data, state
         from ended cross join lateral (values
           (1, expired, 'lease_expired', jsonb_build_object('attempt', attempt)),
           (2, outcome = 'complete', 'completed', jsonb_build_object('attempt', attempt,
@@ -87,7 +87,8 @@ export async function finishAttempts(
           (2, outcome = 'retry', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'error', error,
               'delayMs', delay_ms, 'runAt', to_char(run_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
           (2, outcome = 'release', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'reason', 'released', 'delayMs', 0)),
-          (2, outcome = 'park', waiting_for || '_requested', jsonb_build_object('attempt', attempt, 'prompt', approval->'prompt'))
+          (2, outcome = 'park', waiting_for || '_requested',
+              jsonb_strip_nulls(jsonb_build_object('attempt', attempt, 'prompt', approval->'prompt')))
         ) n (place, applies, kind, data)
        where n.applies
        order by ended.seq, n.place
@@ -97,7 +98,10 @@ export async function finishAttempts(
   );
 }
 
-/** Writes down answers that came too late: the task stays as it is. */
+/**
+ * Writes down answers that came too late: the task stays as it is. Its row is locked, so that no newer version gets a lower
+ * number in the ledger than this event of an older one.
+ */
 export function noteDiscarded(db: Queryable, late: readonly Finish[]): Promise<number> {
   return exec(
     db,
@@ -108,7 +112,8 @@ export function noteDiscarded(db: Queryable, late: readonly Finish[]): Promise<n
       from unnest(${late.map((item) => item.lease.taskId)}::uuid[], ${late.map((item) => item.lease.attempt)}::int[],
                   ${late.map((item) => item.outcome.kind)}::text[], ${late.map((item) => item.actor)}::text[])
            v (id, attempt, outcome, actor)
-      join tasks t on t.id = v.id`,
+      join tasks t on t.id = v.id
+       for share of t`,
   );
 }
 

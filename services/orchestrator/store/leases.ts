@@ -73,7 +73,7 @@ export function reportProgress(
          set version = version + 1, updated_at = now(),
              progress = ${JSON.stringify(note)}::jsonb
                      || jsonb_build_object('at', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')),
-             lease_until = now() + interval '1 ms' * case when lease_owner is null then greatest(timeout_ms, ${leaseMs}) else ${leaseMs} end
+             lease_until = now() + interval '1 ms' * case when lease_owner is null then timeout_ms else ${leaseMs} end
        where id = ${run.taskId} and attempt = ${run.attempt} and status = 'running'
          and (${run.leaseId}::uuid is null or lease_id = ${run.leaseId}::uuid)
       returning *, task_state(tasks) as state
@@ -105,7 +105,7 @@ export async function noteAgentEvent(
   return rows.length === 1;
 }
 
-/** Writes down an agent's late call; the task stays as it is. */
+/** Writes down an agent's late call; the task stays as it is, and its row is locked for the order of the ledger. */
 export async function noteLateCall(
   db: Queryable,
   taskId: string,
@@ -118,6 +118,7 @@ export async function noteLateCall(
     insert into task_events (task_id, kind, actor, version, data, state)
     select t.id, 'result_discarded', ${late.actor}, t.version,
            jsonb_build_object('attempt', ${late.attempt}::int, 'outcome', ${late.what}::text, 'reason', 'that attempt does not run'), task_state(t)
-      from tasks t where t.id = ${taskId}`,
+      from tasks t where t.id = ${taskId}
+       for share`,
   );
 }
