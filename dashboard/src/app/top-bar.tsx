@@ -1,7 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { formatClock, formatDuration } from "../domain/time.ts";
-import { formatCount } from "../domain/words.ts";
+import { countOf, formatCount } from "../domain/words.ts";
 import type { StreamStatus } from "../net/stream.ts";
 import { Glyph, type Lamp } from "../ui/status.tsx";
 import { nowMs } from "./clock.ts";
@@ -34,7 +34,7 @@ function wordsOf(status: StreamStatus, rate: number): [Lamp, string] {
     case "connecting":
       return ["unknown", "Connecting"];
     case "live":
-      return ["ok", rate > 0 ? `Live, ${formatCount(rate)} frames/s` : "Live"];
+      return ["ok", rate > 0 ? `Live, ${countOf(rate, "frame")}/s` : "Live"];
     case "behind":
       return ["warn", "Behind, catching up"];
     case "offline":

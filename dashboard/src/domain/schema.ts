@@ -23,7 +23,7 @@ export type Field = Common &
     | { kind: "flag" }
     | { kind: "choice"; options: readonly Json[] }
     | { kind: "list"; item: Schema; maxItems: number | null }
-    | { kind: "group"; properties: readonly Property[] }
+    | { kind: "group"; properties: readonly Property[]; open: boolean }
     | { kind: "variant"; variants: readonly Variant[] }
     | { kind: "json" }
   );
@@ -130,8 +130,9 @@ function toGroupField(schema: Schema): Field {
     schema: schemaOf(property),
     required: required.has(name),
   }));
+  const open = schema.additionalProperties !== false;
   // An object of free keys has no fields of its own.
-  return { ...commonOf(schema), ...(properties.length === 0 ? { kind: "json" } : { kind: "group", properties }) };
+  return { ...commonOf(schema), ...(properties.length === 0 ? { kind: "json" } : { kind: "group", properties, open }) };
 }
 
 function toTypedField(schema: Schema): Field {

@@ -34,9 +34,9 @@ export function formatBytes(sizeBytes: number): string {
   return `${(sizeBytes / 1024 / 1024).toFixed(1)} MB`;
 }
 
-/** The end of an id is what tells UUIDv7s of one minute apart; the start is what people compare with other tools. */
+/** The end of an id: UUIDv7s begin with their time, so all of one minute begin alike. */
 export function shortId(id: string): string {
-  return id.slice(0, 8);
+  return id.slice(-8);
 }
 
 const sentences: Record<string, string> = {

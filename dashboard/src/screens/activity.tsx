@@ -1,5 +1,6 @@
 import type { LogList } from "@signalbox/common/contracts/log.ts";
 import type { TaskList } from "@signalbox/common/contracts/task.ts";
+import { serverNow } from "../app/clock.ts";
 import { type App, useApp } from "../app/context.ts";
 import { useQuery } from "../app/query.ts";
 import { search, setParam } from "../app/router.ts";
@@ -58,9 +59,8 @@ function useActivity(filter: Filter) {
       const live = [...rowsOf(app.live.peek().tail)].filter((row) => accepts(row, filter));
       const held = new Set(live.map((row) => row.key));
       const past = rows.filter((row) => !held.has(row.key));
-      const at = live[0]?.at ?? past.at(-1)?.at;
-      const mark = at ? [toMarkRow("opened", at, "From here on live, since")] : [];
-      view.start([...past, ...mark], live);
+      const mark = toMarkRow("opened", new Date(serverNow()).toISOString(), "From here on live, since");
+      view.start(past.length > 0 ? [...past, mark] : [], live);
     },
   );
   return { view, query };
@@ -80,7 +80,7 @@ export function ActivityScreen() {
       </PageHead>
       <QueryNote query={state} onRetry={query.reload} rows={14} />
       {failure && !failure.ok && <FailureNote failure={failure.failure} onRetry={query.reload} />}
-      <div class="panel panel-list">
+      <div class="panel panel-list lines-of-all">
         <TailList
           key={JSON.stringify(filter)}
           label="Activity"

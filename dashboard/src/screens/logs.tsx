@@ -31,7 +31,7 @@ export function LogsScreen() {
       <FilterBar vocabulary={logVocabulary} filter={filter} label="Filter logs" />
       <LevelToggles filter={filter} />
       <QueryNote query={state} onRetry={query.reload} rows={14} />
-      <div class="panel panel-list">
+      <div class="panel panel-list lines-of-logs">
         <TailList
           key={key}
           label="Logs"

@@ -71,7 +71,7 @@ function Figures({ attention }: { attention: Attention }) {
         href="/tasks?status=running"
         name="Running"
         value={`${formatCount(running)}${atLeast}`}
-        note="tasks at work"
+        note="at work now"
       />
       <Figure href="/tasks?status=queued" name="Queued" value={`${formatCount(queued)}${atLeast}`} note={oldest} />
       <Figure

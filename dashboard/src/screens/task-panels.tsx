@@ -17,13 +17,13 @@ import { Glyph, StatusWord } from "../ui/status.tsx";
 import { TailList } from "../ui/tail.tsx";
 import { CopyButton } from "../ui/toast.tsx";
 import { Waterfall } from "../ui/waterfall.tsx";
-import { Age, Elapsed, When } from "../ui/when.tsx";
+import { Age, When } from "../ui/when.tsx";
 import { useLogTail } from "./log-tail.ts";
 
 export function TimelinePanel({ task, events }: { task: Task; events: readonly TaskEvent[] }) {
   const spans = toSpans(events, task);
   return (
-    <Panel title="Timeline" meta={<Elapsed from={task.createdAt} to={task.finishedAt} />}>
+    <Panel title="Timeline" meta={task.finishedAt ? "from creation to end" : "from creation to now"}>
       {spans.length > 0 ? (
         <Waterfall spans={spans} />
       ) : (
@@ -126,7 +126,7 @@ export function LogsPanel({ task }: { task: Task }) {
     <Panel
       title="Logs of its trace"
       meta={<a href={`/logs?traceId=${task.traceId}`}>open in Logs</a>}
-      class="panel-logs"
+      class="panel-logs lines-of-logs"
     >
       <QueryNote query={state} onRetry={query.reload} rows={6} />
       <TailList

@@ -1,10 +1,12 @@
 import { useSignal } from "@preact/signals";
 import type { Task, Why } from "@signalbox/common/contracts/task.ts";
+import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useKeys } from "../app/keys.ts";
 import { navigate, search, setParam } from "../app/router.ts";
 import type { ScreenProps } from "../app/routes.ts";
 import { toCurl } from "../domain/curl.ts";
+import { formatDuration } from "../domain/time.ts";
 import { actorName, countOf, shortId } from "../domain/words.ts";
 import { Empty, Note, PageHead, QueryNote } from "../ui/parts.tsx";
 import { StatusWord } from "../ui/status.tsx";
@@ -149,7 +151,7 @@ function TaskHead({ task, onOpen }: { task: Task; onOpen: (open: Open) => void }
 }
 
 const reasons: Record<Why["reason"], string> = {
-  run_at: "It is not due yet.",
+  run_at: "Not due yet.",
   behind_key: "Another task with the same concurrency key is ahead of it.",
   no_agent: "No live agent runs this type. It starts by itself as soon as one registers.",
   agents_busy: "Every agent of this type is at its limit. It starts when one has a free slot.",
@@ -174,7 +176,8 @@ function WhyNote({ task, why }: { task: Task; why: Why | null }) {
         )}
         {why.reason === "run_at" && (
           <>
-            It is due <When at={task.runAt} form="date-time" />.
+            It starts <When at={task.runAt} form="date-time" />, in{" "}
+            {formatDuration(Date.parse(task.runAt) - nowMs.value)}.
           </>
         )}
       </p>

@@ -82,8 +82,9 @@ export function hasProblem(service: ServiceState): boolean {
   return service.state === "down" || service.state === "degraded" || service.report?.ok === false;
 }
 
+/** A setting that nobody needs to set is no problem when it is missing. */
 export function problemSettings(report: ServiceReport) {
-  return report.settings.filter(({ status }) => status === "missing" || status === "invalid");
+  return report.settings.filter(({ status, required }) => status === "invalid" || (status === "missing" && required));
 }
 
 const ranks: Record<ServiceState["state"], number> = { down: 0, degraded: 1, unknown: 3, ok: 4, off: 5 };

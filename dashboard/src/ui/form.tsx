@@ -7,7 +7,6 @@ import {
   isObject,
   type Json,
   type Path,
-  type Property,
   type Schema,
   toField,
   toPointer,
@@ -246,7 +245,7 @@ function emptyOf(schema: Schema, root: Schema): Json {
 function GroupField({ model, field, path, name, required }: FieldProps<Field & { kind: "group" }>) {
   const isRoot = path.length === 0;
   const isSet = isRoot || required || isObject(valueAt(model.value, path));
-  const content = isSet ? <GroupFields model={model} properties={field.properties} path={path} /> : null;
+  const content = isSet ? <GroupFields model={model} field={field} path={path} /> : null;
   const fault = model.faults.get(toPointer(path));
   if (isRoot) return <div class="field-list">{content}</div>;
   return (
@@ -271,13 +270,37 @@ function GroupField({ model, field, path, name, required }: FieldProps<Field & {
   );
 }
 
-function GroupFields({ model, properties, path }: { model: FormModel; properties: readonly Property[]; path: Path }) {
+type Group = Field & { kind: "group" };
+
+function GroupFields({ model, field, path }: { model: FormModel; field: Group; path: Path }) {
   return (
     <>
-      {properties.map(({ name, schema, required }) => (
+      {field.properties.map(({ name, schema, required }) => (
         <SchemaField key={name} model={model} schema={schema} path={[...path, name]} name={name} required={required} />
       ))}
+      {field.open && <OtherFields model={model} field={field} path={path} />}
     </>
+  );
+}
+
+/** The members that an object may have beyond those its schema names, as one JSON object. */
+function OtherFields({ model, field, path }: { model: FormModel; field: Group; path: Path }) {
+  const named = new Set(field.properties.map(({ name }) => name));
+  const held = valueAt(model.value, path);
+  const entries = Object.entries(isObject(held) ? held : {});
+  const others = entries.filter(([name]) => !named.has(name));
+  const set = (next: Json) => {
+    const own = Object.fromEntries(entries.filter(([name]) => named.has(name)));
+    put(model, path, { ...own, ...(isObject(next) ? next : {}) });
+  };
+  const id = `${idOf(model, path)}-others`;
+  return (
+    <div class="field field-whole">
+      <label for={id}>
+        Other fields<span class="field-optional"> optional, as JSON</span>
+      </label>
+      <JsonArea id={id} rows={3} value={others.length > 0 ? Object.fromEntries(others) : undefined} onValue={set} />
+    </div>
   );
 }
 

@@ -11,10 +11,19 @@ function lampOf(span: Span): Lamp {
   return span.outcome ?? "unknown";
 }
 
-function wordsOf(span: Span, endMs: number): string {
-  const length = formatDuration(endMs - span.fromMs);
-  const open = span.toMs === null ? `${length} so far` : length;
-  return span.outcome === "lost" ? `${open}, lease expired` : open;
+const NOTE_ROOM = 35;
+
+/** What an attempt ended with stands beside its bar, on the side that has room; it is always in the list of events too. */
+function BarNote({ span, left, right }: { span: Span; left: number; right: number }) {
+  const words = span.outcome === "lost" ? "lease expired" : span.note;
+  if (!words || Math.max(left, 100 - right) < NOTE_ROOM) return null;
+  const isAfter = 100 - right >= left;
+  const place = isAfter ? { left: `${right}%`, right: "0" } : { left: "0", right: `${100 - left}%` };
+  return (
+    <span class={isAfter ? "bar-note" : "bar-note bar-note-before"} style={place}>
+      {words}
+    </span>
+  );
 }
 
 /** A task's life as bars on one axis; idle stretches over a minute are drawn short and marked. */
@@ -45,7 +54,6 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
   const endMs = span.toMs ?? now;
   const left = toFraction(span.fromMs) * 100;
   const width = Math.max(0, toFraction(endMs) * 100 - left);
-  const side = left + width > 70 ? "before" : "after";
   const lamp = lampOf(span);
   return (
     <li class="waterfall-row">
@@ -63,14 +71,9 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
             />
           ))}
         </span>
-        <span
-          class={`bar-words bar-words-${side}`}
-          style={side === "after" ? { left: `${left + width}%` } : { right: `${100 - left}%` }}
-        >
-          {wordsOf(span, endMs)}
-          {span.note ? <span class="bar-note">, {span.note}</span> : null}
-        </span>
+        <BarNote span={span} left={left} right={left + width} />
       </span>
+      <span class="waterfall-length">{formatDuration(endMs - span.fromMs)}</span>
     </li>
   );
 }
