@@ -218,6 +218,25 @@ test("a deferred run that stays silent beyond its time is given up", async () =>
   expect(orchestrator.calls).toEqual([]);
 });
 
+test("a deferred run that goes on reporting has all the time it needs", async () => {
+  await using orchestrator = await standInOrchestrator();
+  const limitMs = 1_000;
+  const type = typeOf(async ({ defer, progress }) =>
+    defer(async () => {
+      const startedAt = performance.now();
+      while (performance.now() - startedAt < limitMs * 1.3) {
+        await progress("still at it");
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      return "done";
+    }),
+  );
+  await using agent = await startTestAgent(orchestrator, [type]);
+  await orchestrator.run(agent.url, { deadline: new Date(Date.now() + limitMs).toISOString() });
+  await eventually(() => agent.finished().length === 1);
+  expect(agent.finished()[0]).toMatchObject({ data: { outcome: "completed" } });
+});
+
 test("a stopping agent takes no run, finishes the one it has, and then ends", async () => {
   await using orchestrator = await standInOrchestrator();
   const begun = Promise.withResolvers<void>();

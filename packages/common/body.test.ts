@@ -52,6 +52,15 @@ test("the limit holds when no length is announced", async () => {
   expect(response.status).toBe(413);
 });
 
+test("a length beyond the limit is refused without waiting for a byte of it", async () => {
+  await using service = await serveRoutes([echo({ auth: "public" })]);
+  const answer = await sendRaw(
+    service.listening.port,
+    "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 9999999\r\nconnection: close\r\n\r\n",
+  );
+  expect(answer).toMatch(/^HTTP\/1\.1 413 /);
+});
+
 test("a gzip bomb is 413, an honest gzip is read, a broken one is 400", async () => {
   await using service = await serveRoutes([echo()]);
   const send = (body: Uint8Array<ArrayBuffer>) =>

@@ -99,9 +99,6 @@ function collect(request: IncomingMessage, limitBytes: number): Promise<Buffer> 
     });
     request.once("end", () => resolve(chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)));
     request.once("error", () => reject(new ClientGoneError()));
-    request.once("close", () => {
-      if (!request.complete) reject(new ClientGoneError());
-    });
   });
 }
 

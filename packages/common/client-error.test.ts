@@ -1,6 +1,6 @@
 import { connect } from "node:net";
 import { asService, serveRoutes } from "@signalbox/testing/http-service.ts";
-import { bodyOf, sendRaw } from "@signalbox/testing/raw-http.ts";
+import { bodyOf, sendAround, sendRaw } from "@signalbox/testing/raw-http.ts";
 import { Type } from "typebox";
 import { expect, test } from "vitest";
 import { defineRoute } from "./route.ts";
@@ -150,12 +150,61 @@ test("closing waits for the answer under way, ends streams, and refuses new conn
   const answer = service.fetch("/slow", { headers: asService });
   const following = service.fetch("/stream", { headers: asService });
   await Promise.all([started.promise, streaming.promise]);
-  const closed = service.listening.close();
+  // Much longer than the test may take: kept connections must be looked for and ended.
+  const closed = service.listening.close(60_000);
   expect(await (await following).text()).toBe("");
   await expect(service.fetch("/health")).rejects.toThrow();
   gate.resolve();
   expect(await (await answer).json()).toBe("done");
   await closed;
+});
+
+test("a stream that is asked for while closing ends at once", async () => {
+  const stream = defineRoute({
+    method: "GET",
+    path: "/stream",
+    auth: "public",
+    summary: "stream",
+    replies: { 200: Type.Unknown() },
+    async handle({ signal }) {
+      return {
+        status: 200,
+        async stream() {
+          if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve));
+        },
+      };
+    },
+  });
+  await using service = await serveRoutes([stream]);
+  const { server } = service.listening;
+  expect(await sendAround(server, "/stream", () => void service.listening.close(60_000))).toMatch(/^HTTP\/1\.1 200 /);
+});
+
+test("an open stream takes no place from short calls", async () => {
+  const opened = Promise.withResolvers<void>();
+  const stream = defineRoute({
+    method: "GET",
+    path: "/stream",
+    auth: "any",
+    summary: "stream",
+    replies: { 200: Type.Unknown() },
+    async handle({ signal }) {
+      return {
+        status: 200,
+        stream: () =>
+          new Promise<void>((resolve) => {
+            signal.addEventListener("abort", () => resolve());
+            opened.resolve();
+          }),
+      };
+    },
+  });
+  await using service = await serveRoutes([stream, echo], { maxInFlight: 1 });
+  const following = service.fetch("/stream", { headers: asService });
+  await opened.promise;
+  expect((await service.post("/echo", {})).status).toBe(200);
+  await service.listening.close();
+  await (await following).text();
 });
 
 test("closing cuts what does not end in time", async () => {

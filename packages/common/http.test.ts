@@ -178,6 +178,12 @@ test("a version becomes an ETag, and headers of an error are sent", async () => 
   expect([busy.status, busy.headers.get("retry-after")]).toEqual([429, "3"]);
 });
 
+test("an answer without a body says so", async () => {
+  await using service = await serveRoutes([route("/a", async () => ({ status: 202 }))]);
+  const response = await service.fetch("/a", { headers: asService });
+  expect([response.status, response.headers.get("content-length"), await response.text()]).toEqual([202, "0", ""]);
+});
+
 test("the caller's trace and correlation id reach the handler", async () => {
   let seen: unknown;
   const see = defineRoute({

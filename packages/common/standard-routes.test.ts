@@ -1,7 +1,5 @@
-import { once } from "node:events";
-import { connect } from "node:net";
-import { eventually } from "@signalbox/testing/eventually.ts";
 import { asPerson, asService, serveRoutes } from "@signalbox/testing/http-service.ts";
+import { sendAround } from "@signalbox/testing/raw-http.ts";
 import { expect, test } from "vitest";
 
 test.each(["/health", "/healthz"])("%s tells a stranger that the process serves", async (path) => {
@@ -58,21 +56,14 @@ test("many who ask at once share one check", async () => {
   expect(count).toBeLessThan(5);
 });
 
-test("a stopping service is not ready", async () => {
+test("a stopping service is not ready, and its answers end their connections", async () => {
   await using service = await serveRoutes([]);
-  const socket = connect(service.listening.port, "127.0.0.1");
-  const answer = new Promise<string>((resolve) => {
-    socket.once("data", (chunk) => resolve(chunk.toString()));
-  });
-  const arrived = once(service.listening.server, "connection");
-  // The request has begun before the end does, so its connection is not an idle one.
-  socket.write("GET /ready HTTP/1.1\r\nhost: x\r\n");
-  const [accepted] = await arrived;
-  await eventually(() => accepted.bytesRead > 0, { what: "the first bytes" });
-  const closed = service.listening.close();
-  socket.write("\r\n");
-  expect(await answer).toMatch(/^HTTP\/1\.1 503 /);
-  await closed;
+  const { server } = service.listening;
+  // Much longer than the test may take: the connection must end because of the answer.
+  const answer = await sendAround(server, "/ready", () => void service.listening.close(60_000));
+  expect(answer).toMatch(/^HTTP\/1\.1 503 /);
+  expect(answer).toMatch(/\r\nconnection: close\r\n/);
+  expect(answer).toContain("the service is stopping");
 });
 
 test.each(["/config/validate", "/metrics"])("%s wants a credential", async (path) => {

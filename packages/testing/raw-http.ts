@@ -1,4 +1,7 @@
-import { connect } from "node:net";
+import { once } from "node:events";
+import type { Server } from "node:http";
+import { connect, type Socket } from "node:net";
+import { eventually } from "./eventually.ts";
 
 /**
  * Sends bytes as they are and answers everything that comes back until the connection ends: for requests that no
@@ -23,4 +26,25 @@ export function sendRaw(port: number, ...trickle: string[]): Promise<string> {
 /** The JSON body of a raw answer. */
 export function bodyOf(answer: string): { error: { code: string; message: string } } {
   return JSON.parse(answer.slice(answer.indexOf("\r\n\r\n") + 4));
+}
+
+/**
+ * Begins a GET and ends it only after `meanwhile`: for what happens to a request that had begun before.
+ *
+ * @returns everything that comes back
+ */
+export async function sendAround(server: Server, path: string, meanwhile: () => void): Promise<string> {
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("the server does not listen on a port");
+  const arrived = once(server, "connection");
+  const socket = connect(address.port, "127.0.0.1");
+  const chunks: Buffer[] = [];
+  socket.on("data", (chunk) => chunks.push(chunk));
+  socket.write(`GET ${path} HTTP/1.1\r\nhost: x\r\n`);
+  const [accepted] = (await arrived) as [Socket];
+  await eventually(() => accepted.bytesRead > 0, { what: "the first bytes" });
+  meanwhile();
+  socket.write("\r\n");
+  await once(socket, "close");
+  return Buffer.concat(chunks).toString();
 }
