@@ -111,6 +111,7 @@ test("two services and slow writers: every client, over reconnects, hears each r
   await using one = await startLogging({ database });
   await using other = await startLogging({ database });
   const writer = new pg.Pool({ connectionString: database.url, max: 4 });
+  writer.on("error", () => undefined);
   await using steady = await one.follow();
   await steady.until(() => steady.blocks.length > 0);
 
@@ -131,7 +132,8 @@ test("two services and slow writers: every client, over reconnects, hears each r
     client.release();
     // Leaves somewhere in the middle.
     await visitor.until(() => visitor.messages().length >= (round % 3) * 20);
-    after = visitor.position();
+    // It may have left before it heard anything.
+    after = visitor.position() ?? after;
     heard.push(...visitor.messages());
   }
   const expected = 12 * 80 + 9;

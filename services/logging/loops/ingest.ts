@@ -1,7 +1,8 @@
 /**
  * Stores records of many requests with few statements: what came in while a statement ran goes into the next one. At once when
  * idle, at most two statements under way, at most 2,000 rows each. A request is answered when all its records are committed.
- * What waits is bounded by rows and bytes; beyond, requests are refused at once.
+ * It is never spread over two statements at once, so the records of a sender keep their order. What waits is bounded by rows
+ * and bytes; beyond, requests are refused at once.
  */
 import { rateLimited } from "@signalbox/common/errors.ts";
 import type { NewLog } from "../record.ts";
@@ -24,20 +25,28 @@ export type IngestOptions = {
   bounds?: { rows: number; bytes: number };
 };
 
-type Request = { outcomes: Outcome[]; open: number; resolve(outcomes: Outcome[]): void; reject(error: unknown): void };
-type Entry = { record: NewLog; index: number; request: Request };
+type Request = {
+  records: readonly NewLog[];
+  bytes: number;
+  resolve(outcomes: Outcome[]): void;
+  reject(error: unknown): void;
+};
 
-const statementRows = 2_000;
-const statementBytes = 8_388_608;
+const statement = { rows: 2_000, bytes: 8_388_608 };
 const statementsAtOnce = 2;
 /** A row's fixed columns and the objects around it. */
 const rowOverhead = 500;
 
 export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 50_331_648 } }: IngestOptions): Ingest {
-  let queue: Entry[] = [];
-  let bytes = 0;
+  const queue: Request[] = [];
+  const waiting = { rows: 0, bytes: 0 };
   let running = 0;
   let isScheduled = false;
+
+  function count(request: Request, sign: 1 | -1): void {
+    waiting.rows += sign * request.records.length;
+    waiting.bytes += sign * request.bytes;
+  }
 
   function schedule(): void {
     if (isScheduled) return;
@@ -52,69 +61,82 @@ export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 5
   function pump(): void {
     while (running < statementsAtOnce && queue.length > 0) {
       running++;
-      void write(takeBatch()).finally(() => {
+      void write(takeBatch(queue)).finally(() => {
         running--;
         pump();
       });
     }
   }
 
-  function takeBatch(): Entry[] {
-    let size = 0;
-    let end = 0;
-    for (; end < queue.length && end < statementRows; end++) {
-      const next = sizeOf(queue[end]);
-      if (end > 0 && size + next > statementBytes) break;
-      size += next;
-    }
-    const batch = queue.slice(0, end);
-    queue = queue.slice(end);
-    bytes -= size;
-    return batch;
-  }
-
   /** Never rejects: a failure goes to the requests that it concerns. */
-  async function write(batch: readonly Entry[]): Promise<void> {
-    const records = batch.map(({ record }) => record);
-    const stored = await storeRecords(store, records, onStored).catch((error: unknown) => {
-      for (const { request } of batch) request.reject(error);
-      return null;
-    });
-    for (const [at, outcome] of stored?.entries() ?? []) settle(batch[at], outcome);
+  async function write(batch: readonly Request[]): Promise<void> {
+    for (const request of batch) count(request, -1);
+    try {
+      const outcomes: Outcome[] = [];
+      for (const part of toParts(batch.flatMap(({ records }) => records))) {
+        outcomes.push(...(await storeRecords(store, part, onStored)));
+      }
+      let from = 0;
+      for (const { records, resolve } of batch) {
+        resolve(outcomes.slice(from, from + records.length));
+        from += records.length;
+      }
+    } catch (error) {
+      for (const { reject } of batch) reject(error);
+    }
   }
 
   return {
-    waiting: () => ({ rows: queue.length, bytes }),
+    waiting: () => ({ ...waiting }),
     submit(records) {
       if (records.length === 0) return Promise.resolve([]);
-      const size = records.reduce((sum, record) => sum + sizeOf({ record }), 0);
-      const isCrowded = queue.length + records.length > bounds.rows || bytes + size > bounds.bytes;
+      const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
+      const isCrowded = waiting.rows + records.length > bounds.rows || waiting.bytes + bytes > bounds.bytes;
       // A request that is larger than the bounds is taken when nothing else waits: else it never would be.
-      if (isCrowded && queue.length > 0)
+      if (isCrowded && queue.length > 0) {
         throw rateLimited("Too many records wait to be stored; send them again in a moment.", 1);
+      }
       return new Promise((resolve, reject) => {
-        const request: Request = {
-          outcomes: Array.from({ length: records.length }, () => null),
-          open: records.length,
-          resolve,
-          reject,
-        };
-        for (const [index, record] of records.entries()) queue.push({ record, index, request });
-        bytes += size;
+        const request = { records, bytes, resolve, reject };
+        queue.push(request);
+        count(request, 1);
         schedule();
       });
     },
   };
 }
 
-function settle(entry: Entry | undefined, outcome: Outcome): void {
-  if (!entry) return;
-  const { request, index } = entry;
-  request.outcomes[index] = outcome;
-  request.open--;
-  if (request.open === 0) request.resolve(request.outcomes);
+/** As many whole requests as fit into one statement; at least one. */
+function takeBatch(queue: Request[]): Request[] {
+  let rows = 0;
+  let bytes = 0;
+  let end = 0;
+  for (const request of queue) {
+    rows += request.records.length;
+    bytes += request.bytes;
+    if (end > 0 && (rows > statement.rows || bytes > statement.bytes)) break;
+    end++;
+  }
+  return queue.splice(0, end);
 }
 
-function sizeOf(entry: { record: NewLog } | undefined): number {
-  return entry ? rowOverhead + entry.record.message.length + entry.record.data.length : 0;
+/** A large request takes several statements, one after the other. */
+function toParts(records: readonly NewLog[]): NewLog[][] {
+  const parts: NewLog[][] = [];
+  let part: NewLog[] = [];
+  let bytes = 0;
+  for (const record of records) {
+    bytes += sizeOf(record);
+    if (part.length === statement.rows || (part.length > 0 && bytes > statement.bytes)) {
+      parts.push(part);
+      part = [];
+      bytes = sizeOf(record);
+    }
+    part.push(record);
+  }
+  return [...parts, part];
+}
+
+function sizeOf({ message, data }: NewLog): number {
+  return rowOverhead + message.length + data.length;
 }
