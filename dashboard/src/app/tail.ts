@@ -1,4 +1,4 @@
-import { type Signal, useComputed, useSignal } from "@preact/signals";
+import { type ReadonlySignal, type Signal, useComputed, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Batch } from "../store/live.ts";
 import type { FeedRow, GapRow } from "../store/rows.ts";
@@ -8,7 +8,8 @@ import { pausedTail } from "./pause.ts";
 
 /** Why a tail stands still. One that was scrolled away from goes on by itself when its end is reached again. */
 export type PauseReason = "scroll" | "key" | "selection";
-type Pause = { reason: PauseReason; tail: Tail; atMs: number };
+/** `arrived`: how many rows the stream had brought when it was paused. */
+type Pause = { reason: PauseReason; tail: Tail; atMs: number; arrived: number };
 
 export type TailView = {
   /** What is on screen: the tail as it is, or as it was when it was paused. */
@@ -31,7 +32,7 @@ function changePast({ tail, pause }: Parts, change: (tail: Tail) => Tail): void 
   if (pause.value) pause.value = { ...pause.value, tail: change(pause.value.tail) };
 }
 
-function usePausedSign(pause: Signal<Pause | null>, fresh: Signal<number> | { readonly value: number }): void {
+function usePausedSign(pause: Signal<Pause | null>, fresh: ReadonlySignal<number>): void {
   const held = pause.value;
   const count = fresh.value;
   useEffect(() => {
@@ -48,35 +49,43 @@ function usePausedSign(pause: Signal<Pause | null>, fresh: Signal<number> | { re
 /**
  * A live tail: rows that were read, then those the stream brings. Pausing keeps the picture and hides nothing: what arrives is
  * counted and there when it goes on.
+ *
+ * @param key names the question; another one forgets rows and pause
  */
-export function useTail(accepts: (row: FeedRow) => boolean, isLive: boolean): TailView {
+export function useTail(key: string, accepts: (row: FeedRow) => boolean, isLive: boolean): TailView {
   const app = useApp();
   const tail = useSignal<Tail>(emptyTail);
   const pause = useSignal<Pause | null>(null);
-  const latest = useRef({ accepts, isLive });
-  latest.current = { accepts, isLive };
-  const fresh = useComputed(() => (pause.value ? tail.value.end - pause.value.tail.end : 0));
+  const arrived = useSignal(0);
+  const latest = useRef({ accepts, isLive, key });
+  if (latest.current.key !== key) {
+    tail.value = emptyTail;
+    pause.value = null;
+  }
+  latest.current = { accepts, isLive, key };
+  const fresh = useComputed(() => (pause.value ? arrived.value - pause.value.arrived : 0));
   usePausedSign(pause, fresh);
   useEffect(
     () =>
       app.onBatch((batch: Batch) => {
         if (!latest.current.isLive) return;
-        tail.value = appendRows(tail.value, batch.rows.filter(latest.current.accepts));
+        const rows = batch.rows.filter(latest.current.accepts);
+        tail.value = appendRows(tail.value, rows);
+        arrived.value += rows.length;
       }),
-    [app, tail],
+    [app, tail, arrived],
   );
   return {
     shown: pause.value?.tail ?? tail.value,
     fresh: fresh.value,
     paused: pause.value?.reason ?? null,
     pause(reason) {
-      pause.value ??= { reason, tail: tail.value, atMs: Date.now() };
+      pause.value ??= { reason, tail: tail.value, atMs: Date.now(), arrived: arrived.value };
     },
     resume() {
       pause.value = null;
     },
     start(rows, since) {
-      pause.value = null;
       tail.value = appendRows(prependRows(emptyTail, rows), since);
     },
     addOlder: (rows) => changePast({ tail, pause }, (held) => prependRows(held, rows)),

@@ -1,5 +1,6 @@
 import type { LogList } from "@signalbox/common/contracts/log.ts";
 import type { TaskList } from "@signalbox/common/contracts/task.ts";
+import { useRef } from "preact/hooks";
 import { serverNow } from "../app/clock.ts";
 import { type App, useApp } from "../app/context.ts";
 import { useQuery } from "../app/query.ts";
@@ -51,11 +52,16 @@ async function readPast(app: App, filter: Filter, signal: AbortSignal): Promise<
 
 function useActivity(filter: Filter) {
   const app = useApp();
-  const view = useTail((row) => accepts(row, filter), true);
+  const key = JSON.stringify(filter);
+  const view = useTail(key, (row) => accepts(row, filter), true);
+  const started = useRef("");
   const query = useQuery<Past>(
-    JSON.stringify(filter),
+    key,
     (signal) => readPast(app, filter, signal),
     ({ rows }) => {
+      // Only the first read is the tail's past: a later one, after a loss, would stand before what is newer. The gap's row offers it.
+      if (started.current === key) return;
+      started.current = key;
       const live = [...rowsOf(app.live.peek().tail)].filter((row) => accepts(row, filter));
       const held = new Set(live.map((row) => row.key));
       const past = rows.filter((row) => !held.has(row.key));

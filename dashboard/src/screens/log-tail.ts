@@ -28,7 +28,7 @@ function toRows(page: LogList, terms: readonly Term[]): FeedRow[] {
 export function useLogTail(terms: readonly Term[]) {
   const app = useApp();
   const isLive = !isFixed(terms);
-  const view = useTail((row) => acceptsRow(row, terms), isLive);
+  const view = useTail(JSON.stringify(terms), (row) => acceptsRow(row, terms), isLive);
   const older = useRef({ cursor: null as string | null, loading: false }).current;
   const read = (limit: number, cursor: string | undefined, signal?: AbortSignal) => {
     const { query } = toApi(terms, logVocabulary, serverNow());

@@ -61,7 +61,7 @@ function useItemKeys(): void {
 }
 
 function Figures({ attention }: { attention: Attention }) {
-  const { running, queued, waiting, failed, oldestQueuedAt, isPartial } = attention;
+  const { running, queued, notDue, waiting, failed, oldestQueuedAt, isPartial } = attention;
   const atLeast = isPartial ? "+" : "";
   const oldest =
     oldestQueuedAt === null ? "none waits" : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;

@@ -61,14 +61,14 @@ export function judgeNeeds(state: NeedsState, nowMs: number): Needs {
   const failedSince = new Date(nowMs - FAILED_WINDOW_MS).toISOString();
   const failed = tasks.filter((task) => task.status === "failed" && (task.finishedAt ?? task.updatedAt) >= failedSince);
   const queued = tasks.filter((task) => task.status === "queued");
+  const now = new Date(nowMs).toISOString();
+  const due = queued.map(({ runAt }) => runAt).filter((runAt) => runAt <= now);
   return {
     waiting: tasks.filter((task) => task.status === "waiting").sort(byExpiry),
     failed: failed.sort((left, right) => (left.updatedAt < right.updatedAt ? 1 : -1)),
     running: tasks.filter((task) => task.status === "running").length,
     queued: queued.length,
-    oldestQueuedAt: queued.reduce<string | null>(
-      (oldest, { runAt }) => (oldest === null || runAt < oldest ? runAt : oldest),
-      null,
-    ),
+    notDue: queued.length - due.length,
+    oldestQueuedAt: due.sort()[0] ?? null,
   };
 }
