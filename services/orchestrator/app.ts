@@ -10,6 +10,7 @@ import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
 import type { Static } from "typebox";
 import { buildAgentClient } from "./clients/agent.ts";
+import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
@@ -25,6 +26,7 @@ import { buildTypeCatalog } from "./loops/type-catalog.ts";
 import { buildWaiters } from "./loops/waiters.ts";
 import { buildRoutes } from "./routes/all.ts";
 import { buildSockets } from "./routes/sockets.ts";
+import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
 import { buildStore } from "./store.ts";
 import { hasEnded } from "./transition.ts";
@@ -163,8 +165,9 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
       log.warn({ err: error, ...(finish && { taskId: finish.lease.taskId }) }, "the end of a run could not be written"),
     signal: halting.signal,
   });
+  const sealingKey = settings.SECRETS_KEY === undefined ? null : toSealingKey(settings.SECRETS_KEY);
   const onStarted = () => doorbell.ring(channels.events);
-  const dispatcher = new Dispatcher({ store, roster, agents, finishes, owner: instance, log, onStarted });
+  const dispatcher = new Dispatcher({ store, roster, agents, finishes, sealingKey, owner: instance, log, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
   const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true, timed: true }) });
   const catalog = buildTypeCatalog({ store, roster });
@@ -184,6 +187,7 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
     catalog,
     scheduler,
     dispatcher,
+    sealingKey,
     changed,
     start(): void {
       doorbell.on(channels.tasks, dispatcher.ring);
@@ -239,7 +243,25 @@ function buildEdge({ settings, report, database, live, engine, log }: EdgeOption
   const metrics = buildMetrics("orchestrator");
   observe({ metrics, store, streams, dispatcher, tail, hub, pool });
   const scheduled = () => database.doorbell.ring(channels.schedules);
-  const context: Context = { store, catalog, roster, dispatcher, scheduler, streams, waiters, log, changed, scheduled };
+  const logs = buildLogSearch({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
+  const context: Context = {
+    store,
+    catalog,
+    roster,
+    dispatcher,
+    scheduler,
+    streams,
+    waiters,
+    logs,
+    sealingKey: engine.sealingKey,
+    limits: {
+      userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
+      globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
+    },
+    log,
+    changed,
+    scheduled,
+  };
   const http = buildHttp({
     service: "orchestrator",
     version,
@@ -261,6 +283,7 @@ function buildEdge({ settings, report, database, live, engine, log }: EdgeOption
     },
     async stop(): Promise<void> {
       await Promise.all([sockets.close(clientGraceMs), listening?.close(requestGraceMs)]);
+      await logs.close();
     },
   };
 }

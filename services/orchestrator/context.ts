@@ -1,4 +1,5 @@
 import type { Log } from "@signalbox/common/log.ts";
+import type { LogSearch } from "./clients/log-search.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
 import type { Roster } from "./loops/roster.ts";
 import type { Scheduler } from "./loops/scheduler.ts";
@@ -16,6 +17,11 @@ export type Context = {
   scheduler: Scheduler;
   streams: Streams;
   waiters: Waiters;
+  logs: LogSearch;
+  /** Encrypts the secret members of payloads; null when SECRETS_KEY is not set. */
+  sealingKey: Buffer | null;
+  /** Events a minute, of people. */
+  limits: { userPerMinute: number; globalPerMinute: number };
   log: Log;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;

@@ -28,6 +28,8 @@ export function toNewTask(id: string, body: CreateTask, type: TypeEntry, caller:
     parentId: body.parentId ?? null,
     approval: toApproval(body, type, caller),
     actor: caller.actor,
+    raw: null,
+    secrets: null,
   };
 }
 

@@ -56,8 +56,16 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
     return { status: response.statusCode, body: text === "" ? null : JSON.parse(text), headers: response.headers };
   }
 
+  let stopped: Promise<void> | null = null;
+  const stop = () => {
+    stopped ??= app.stop();
+    return stopped;
+  };
+
   return {
     app,
+    /** As SIGTERM does; at the end of its scope it happens by itself. */
+    stop,
     url,
     database,
     call,
@@ -90,7 +98,7 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
       if (reply.status !== 200) throw new Error(`heartbeat answered ${reply.status}: ${JSON.stringify(reply.body)}`);
     },
     async [Symbol.asyncDispose]() {
-      await app.stop();
+      await stop();
       await owned?.[Symbol.asyncDispose]();
     },
   };

@@ -30,4 +30,27 @@ export const settings = defineSettings("orchestrator", {
     maximum: 20,
     default: 10,
   }),
+  SECRETS_KEY: Type.Optional(
+    Type.String({
+      title: "Key for secrets in payloads",
+      description:
+        "Encrypts the members of payloads that a type's schema marks writeOnly; keep it, or those tasks cannot run",
+      minLength: 16,
+      writeOnly: true,
+    }),
+  ),
+  RATE_LIMIT_USER_PER_MINUTE: Type.Integer({
+    title: "events a minute for one user",
+    description: "How many events one user may send in a minute (people and chats; services are exempt)",
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 10,
+  }),
+  RATE_LIMIT_GLOBAL_PER_MINUTE: Type.Integer({
+    title: "events a minute in all",
+    description: "How many events all people together may send in a minute",
+    minimum: 1,
+    maximum: 1_000_000,
+    default: 100,
+  }),
 });

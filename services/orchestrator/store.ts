@@ -7,10 +7,13 @@ import { claimTasks, type Slot } from "./store/claim-tasks.ts";
 import { getReplayed, insertTask, type NewTask } from "./store/create-task.ts";
 import { type Finish, finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
 import * as leases from "./store/leases.ts";
+import { countUses, forgetUses } from "./store/rate-limits.ts";
 import * as reads from "./store/read-tasks.ts";
 import type { Lease } from "./store/rows.ts";
 import * as schedules from "./store/schedules.ts";
+import { readTaskStats, type Span } from "./store/stats.ts";
 import * as timers from "./store/timers.ts";
+import * as trace from "./store/trace.ts";
 
 /** Everything that the orchestrator asks of PostgreSQL. Routes and loops know it only by this type. */
 export type Store = ReturnType<typeof buildStore>;
@@ -45,6 +48,12 @@ export function buildStore(pool: Pool) {
     ) => leases.noteAgentEvent(pool, run, note),
     noteLateCall: (taskId: string, late: { attempt: number; what: string; actor: string }) =>
       leases.noteLateCall(pool, taskId, late),
+    listTraceTasks: (traceId: string, limit: number) => trace.listTraceTasks(pool, traceId, limit),
+    listEventsOf: (taskIds: readonly string[], limit: number) => trace.listEventsOf(pool, taskIds, limit),
+    listTree: (id: string, limit: number) => trace.listTree(pool, id, limit),
+    readTaskStats: (span: Span, bucketMs: number) => readTaskStats(pool, span, bucketMs),
+    countUses: (keys: readonly string[]) => countUses(pool, keys),
+    forgetUses: () => forgetUses(pool),
     readClock: () => schedules.readClock(pool),
     insertSchedule: (
       id: string,

@@ -3,6 +3,7 @@ import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { judgeAnswer, type Verdict } from "../answer.ts";
 import type { AgentClient } from "../clients/agent.ts";
+import { unsealPayload } from "../secret-members.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
 import type { Claimed } from "../store/rows.ts";
 import type { Store } from "../store.ts";
@@ -12,7 +13,14 @@ import type { Roster } from "./roster.ts";
 /** An attempt under way. Its fate is set by whoever takes it away before its answer is in. */
 export type Run = { claimed: Claimed; abort: AbortController; fate: "running" | "ended elsewhere" | "released" };
 
-export type AttemptOptions = { store: Store; roster: Roster; agents: AgentClient; finishes: FinishQueue; log: Log };
+export type AttemptOptions = {
+  store: Store;
+  roster: Roster;
+  agents: AgentClient;
+  finishes: FinishQueue;
+  sealingKey: Buffer | null;
+  log: Log;
+};
 
 /**
  * Runs an attempt; resolves when its end is written, or when there is nothing (more) to write. True when its agent answered
@@ -43,9 +51,12 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
   const { task, lease, instance } = run.claimed;
   const url = options.roster.urlOf(instance, task.type);
   if (url === null) return { kind: "release" };
+  const payload = readPayload(run.claimed, options.sealingKey);
+  if (payload.kind === "unreadable")
+    return { kind: "fail", error: { code: "secrets_unreadable", message: payload.message, retryable: false } };
   const answer = await options.agents.run({
     url,
-    body: toRequest(run.claimed),
+    body: toRequest(run.claimed, payload.value),
     leaseId: lease.leaseId,
     timeoutMs: task.timeoutMs,
     signal: run.abort.signal,
@@ -82,11 +93,27 @@ async function failUnstorable(finish: Finish, { finishes }: AttemptOptions): Pro
   await finishes.end({ ...finish, outcome: { kind: "fail", error } });
 }
 
-function toRequest({ task, input, hasInput }: Claimed): RunRequest {
+/** The payload as only the agent sees it: with its secrets, and with the original of the signal as `raw`. */
+function readPayload(
+  { task, secrets, raw }: Claimed,
+  key: Buffer | null,
+): { kind: "read"; value: unknown } | { kind: "unreadable"; message: string } {
+  try {
+    const value = unsealPayload(task.payload, secrets, { key, taskId: task.id });
+    return { kind: "read", value: raw === null || raw === undefined ? value : { ...(value as object), raw } };
+  } catch {
+    return {
+      kind: "unreadable",
+      message: "the payload's secrets cannot be decrypted: SECRETS_KEY is missing or is another one",
+    };
+  }
+}
+
+function toRequest({ task, input, hasInput }: Claimed, payload: unknown): RunRequest {
   return {
     taskId: task.id,
     type: task.type,
-    payload: task.payload,
+    payload,
     attempt: task.attempt,
     traceId: task.traceId,
     correlationId: task.correlationId,

@@ -43,6 +43,7 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Log; o
       onReady();
     }
     await store.forgetIdempotencyKeys(10_000);
+    await store.forgetUses();
   }
 
   return {

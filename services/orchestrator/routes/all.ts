@@ -4,8 +4,10 @@ import { answerTask, approveTask, cancelTask, rejectTask, retryTask } from "./ac
 import { heartbeat, listAgents, listTaskTypes } from "./agents.ts";
 import { createTask } from "./create-task.ts";
 import { patchTask } from "./patch-task.ts";
+import { getTaskStats, getTaskTree, getTrace } from "./read-many.ts";
 import { getTask, listEvents, listTasks } from "./read-task.ts";
 import { noteAgentEvent, reportProgress } from "./report-run.ts";
+import { acceptEvent, getRun } from "./runs.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
 import { socketOnly, stream } from "./stream.ts";
 
@@ -27,6 +29,11 @@ export function buildRoutes(context: Context): Route[] {
     heartbeat,
     listAgents,
     listTaskTypes,
+    getTaskTree,
+    getTaskStats,
+    getTrace,
+    acceptEvent,
+    getRun,
     createSchedule,
     listSchedules,
     getSchedule,

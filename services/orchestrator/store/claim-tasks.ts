@@ -1,5 +1,5 @@
-import { many, type Queryable, sql } from "@signalbox/common/sql.ts";
-import { type Claimed, toClaimed } from "./rows.ts";
+import { many, prepared, type Queryable, sql } from "@signalbox/common/sql.ts";
+import { type Claimed, claimedColumns, toClaimed } from "./rows.ts";
 
 /** One free slot of one live agent instance for one type. */
 export type Slot = { type: string; agent: string; instance: string };
@@ -25,7 +25,9 @@ export function claimTasks(
   return many(
     db,
     toClaimed,
-    sql`
+    prepared(
+      "claim_tasks",
+      sql`
     with picked as materialized (
       select r.id, s.type, row_number() over (partition by s.type order by r.priority desc, r.run_at, r.seq) as rank
         from unnest(${[...perType.keys()]}::text[], ${[...perType.values()]}::int[]) s (type, n)
@@ -52,6 +54,7 @@ export function claimTasks(
              jsonb_build_object('attempt', attempt, 'agent', agent, 'instance', agent_instance, 'orchestrator', lease_owner), state
         from started order by seq
     )
-    select * from started order by priority desc, run_at, seq`,
+    select ${claimedColumns} from started order by priority desc, run_at, seq`,
+    ),
   );
 }

@@ -1,6 +1,6 @@
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { maybeOne, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
-import { toTask } from "./rows.ts";
+import { maybeOne, one, prepared, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
+import { taskColumns, toTask } from "./rows.ts";
 
 /** A task to be stored: every default is already decided, `runAt` null means now by the database's clock. */
 export type NewTask = {
@@ -18,6 +18,10 @@ export type NewTask = {
   userKey: string | null;
   parentId: string | null;
   approval: { reason: string | null; expiresInSeconds: number | null } | null;
+  /** The original of a signal; only the agent gets it. */
+  raw: unknown;
+  /** The payload's secret members, encrypted. */
+  secrets: Record<string, string> | null;
   actor: string;
   idempotency: { key: string; bodyHash: Buffer } | null;
 };
@@ -41,14 +45,16 @@ export function insertTask(db: Queryable, task: NewTask): Promise<Task | null> {
   return maybeOne(
     db,
     toTask,
-    sql`
+    prepared(
+      "insert_task",
+      sql`
     with idem as (
       insert into idempotency_keys (key, body_hash, task_id)
       select ${key}::text, ${task.idempotency?.bodyHash ?? null}::bytea, ${task.id}::uuid where ${key}::text is not null
       on conflict (key) do nothing returning 1
     ), made as (
       insert into tasks (id, type, source, status, payload, correlation_id, trace_id, priority, max_attempts, attempt_budget,
-                         run_at, timeout_ms, concurrency_key, user_key, parent_id, waiting_for, approval, waits_until, ready)
+                         run_at, timeout_ms, concurrency_key, user_key, parent_id, waiting_for, approval, waits_until, raw, secrets, ready)
       select ${task.id}::uuid, ${task.type}, ${task.source}, ${status}, ${JSON.stringify(task.payload)}::jsonb,
              ${task.correlationId}::text, ${task.traceId}, ${task.priority}::smallint, ${task.maxAttempts}::int, ${task.maxAttempts}::int,
              coalesce(${task.runAt}::timestamptz, now()), ${task.timeoutMs}::int, ${task.concurrencyKey}::text,
@@ -57,6 +63,7 @@ export function insertTask(db: Queryable, task: NewTask): Promise<Task | null> {
                else jsonb_build_object('expiresAt', to_char(now() at time zone 'utc' + make_interval(secs => ${expiresIn}::int),
                     'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"')) end,
              now() + make_interval(secs => ${expiresIn}::int),
+             ${toJson(task.raw)}::jsonb, ${toJson(task.secrets)}::jsonb,
              ${status} = 'queued' and coalesce(${task.runAt}::timestamptz <= now(), true)
        where ${key}::text is null or exists (select 1 from idem)
       returning *, task_state(tasks) as state
@@ -70,7 +77,8 @@ export function insertTask(db: Queryable, task: NewTask): Promise<Task | null> {
        where k.kind = 'created' or status = 'waiting'
        order by k.place
     )
-    select * from made`,
+    select ${taskColumns} from made`,
+    ),
   );
 }
 
@@ -83,4 +91,8 @@ export function getReplayed(db: Queryable, key: string): Promise<{ task: Task; b
     sql`
     select t.*, i.body_hash from idempotency_keys i join tasks t on t.id = i.task_id where i.key = ${key}`,
   );
+}
+
+function toJson(value: unknown): string | null {
+  return value === null || value === undefined ? null : JSON.stringify(value);
 }

@@ -1,8 +1,18 @@
 import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task, TaskQuery } from "@signalbox/common/contracts/task.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
-import { joinSql, many, maybeOne, type Queryable, type Row, rawSql, type Sql, sql } from "@signalbox/common/sql.ts";
-import { type LedgerEntry, toEvent, toLedgerEntry, toTask } from "./rows.ts";
+import {
+  joinSql,
+  many,
+  maybeOne,
+  prepared,
+  type Queryable,
+  type Row,
+  rawSql,
+  type Sql,
+  sql,
+} from "@signalbox/common/sql.ts";
+import { type LedgerEntry, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
 
 /** One task; null when there is none of that id. */
 export function findTask(db: Queryable, id: string): Promise<Task | null> {
@@ -53,18 +63,18 @@ export function readLedger(
   db: Queryable,
   range: { after: number; upTo: number; limit: number; taskId?: string },
 ): Promise<LedgerEntry[]> {
-  const ofTask = range.taskId === undefined ? rawSql("") : sql`and e.task_id = ${range.taskId}`;
-  return many(
-    db,
-    toLedgerEntry,
-    sql`
-    select t.*, e.seq as e_seq, e.at as e_at, e.kind as e_kind, e.actor as e_actor, e.version as e_version, e.data as e_data,
-           case when e.version = t.version then null else e.state end as e_state
-      from (select * from task_events e where e.seq > ${range.after} and e.seq <= ${range.upTo} ${ofTask}
-             order by e.seq limit ${range.limit}) e
-      join tasks t on t.id = e.task_id
-     order by e.seq`,
-  );
+  const ofTask = range.taskId === undefined ? rawSql("") : sql`and task_id = ${range.taskId}`;
+  const statement = sql`
+    select ${taskColumns}, e_seq, e_at, e_kind, e_actor, e_version, e_data,
+           case when e_version = version then null else e_state end as e_state
+      from (select seq as e_seq, task_id as e_task_id, at as e_at, kind as e_kind, actor as e_actor, version as e_version,
+                   data as e_data, state as e_state
+              from task_events
+             where seq > ${range.after} and seq <= ${range.upTo} ${ofTask}
+             order by seq limit ${range.limit}) e
+      join tasks on id = e_task_id
+     order by e_seq`;
+  return many(db, toLedgerEntry, range.taskId === undefined ? prepared("read_ledger", statement) : statement);
 }
 
 /** The number of the newest event that is not above `upTo`; 0 in an empty ledger. */

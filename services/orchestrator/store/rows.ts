@@ -1,6 +1,6 @@
 import type { EventKind, TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Approval, Progress, Task, TaskError, TaskStatus, WaitReason } from "@signalbox/common/contracts/task.ts";
-import type { Row } from "@signalbox/common/sql.ts";
+import { type Row, rawSql, sql } from "@signalbox/common/sql.ts";
 import { uuidOf } from "@signalbox/common/uuid.ts";
 
 function toInstant(value: unknown): string {
@@ -10,6 +10,13 @@ function toInstant(value: unknown): string {
 function toInstantOrNull(value: unknown): string | null {
   return value === null ? null : toInstant(value);
 }
+
+/** What `toTask` reads, by name: see `prepared` for why there is no `*`. */
+export const taskColumns = rawSql(
+  `id, type, source, status, version, payload, result, error, correlation_id, trace_id, priority, attempt, max_attempts,
+   run_at, timeout_ms, concurrency_key, parent_id, agent, user_key, waiting_for, approval, progress, created_at, updated_at,
+   started_at, finished_at`,
+);
 
 /** A row of `tasks` as the contract shows it. */
 export function toTask(row: Row): Task {
@@ -145,7 +152,14 @@ export type Claimed = {
   instance: string;
   input: unknown;
   hasInput: boolean;
+  /** The original of a signal, for the agent only. */
+  raw: unknown;
+  /** Secret members of the payload, encrypted. */
+  secrets: Record<string, string> | null;
 };
+
+/** What `toClaimed` reads, by name. */
+export const claimedColumns = sql`${taskColumns}, lease_id, agent_instance, input, raw, secrets`;
 
 export function toClaimed(row: Row): Claimed {
   const task = toTask(row);
@@ -156,5 +170,7 @@ export function toClaimed(row: Row): Claimed {
     instance: row.agent_instance as string,
     input: row.input,
     hasInput: row.input !== null,
+    raw: row.raw,
+    secrets: row.secrets as Record<string, string> | null,
   };
 }

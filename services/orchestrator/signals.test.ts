@@ -1,0 +1,135 @@
+import { expect, test } from "vitest";
+import { reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+
+const event = (more: object = {}) => ({
+  schema_version: 1,
+  type: "chat",
+  conversation_key: "c1",
+  user_key: "u1",
+  text: "ping",
+  ...more,
+});
+
+test.concurrent("an event becomes a run whose raw original only the agent sees", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent((call) => ({
+    result: { output: `you said ${(call.payload as { text: string }).text}` },
+  }));
+  await box.register(agent, [{ type: "chat" }]);
+  const accepted = await box.call("/v1/events", { method: "POST", body: event({ raw: { phone: "+49 151 secret" } }) });
+  expect(accepted).toMatchObject({ status: 202, body: { run_id: expect.any(String) } });
+  const id = accepted.body.run_id;
+  await box.until(id, (task) => task.status === "completed");
+  expect((await box.call(`/v1/runs/${id}`)).body).toEqual({ run_id: id, status: "succeeded", output: "you said ping" });
+  expect(agent.calls[0]?.payload).toMatchObject({ text: "ping", raw: { phone: "+49 151 secret" } });
+  const task = await box.get(id);
+  expect(task).toMatchObject({ concurrencyKey: "c1", userKey: "u1", type: "chat" });
+  const shown = [task, (await box.call("/tasks")).body, (await box.call(`/trace/${task.traceId}`)).body];
+  expect(JSON.stringify(shown)).not.toContain("secret");
+  expect((await box.call("/tasks?q=secret")).body.items).toEqual([]);
+});
+
+test.concurrent("events are told apart by version, type and key, and a person's are limited", async () => {
+  await using box = await startOrchestrator({ env: { RATE_LIMIT_USER_PER_MINUTE: "3" } });
+  await box.register({ url: "http://127.0.0.1:9" }, [{ type: "chat" }]);
+  const send = (body: object, headers = {}, as: "person" | "service" = "service") =>
+    box.call("/v1/events", { method: "POST", body, headers, as });
+  expect((await send(event({ schema_version: 2 }))).status).toBe(400);
+  expect((await send(event({ type: "unheard.of" }))).status).toBe(422);
+  const first = await send(event(), { "idempotency-key": "k" });
+  const again = await send(event(), { "idempotency-key": "k" });
+  expect(again).toMatchObject({ status: 202, body: first.body, headers: { "idempotent-replayed": "true" } });
+  expect((await send(event({ text: "other" }), { "idempotency-key": "k" })).status).toBe(409);
+  const statuses = [];
+  for (let index = 0; index < 5; index++) statuses.push((await send(event({ user_key: "busy" }), {}, "person")).status);
+  // A new minute may begin in between; then one more passes.
+  expect(statuses.filter((status) => status === 202).length).toBeGreaterThanOrEqual(3);
+  for (let index = 0; index < 20; index++) expect((await send(event({ user_key: "service" }))).status).toBe(202);
+});
+
+test.concurrent("a run reads as running until it ends, and as failed with its error", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent((call) =>
+    reply(call.response, 400, { error: { code: "no", message: "never" } }),
+  );
+  await box.register(agent, [{ type: "chat" }]);
+  const failed = (await box.call("/v1/events", { method: "POST", body: event() })).body.run_id;
+  await box.until(failed, (task) => task.status === "failed");
+  expect((await box.call(`/v1/runs/${failed}`)).body).toMatchObject({
+    status: "failed",
+    error: { code: "no", message: "never" },
+  });
+  const waiting = await box.post({ type: "chat", approval: { required: true } });
+  expect((await box.call(`/v1/runs/${waiting.id}`)).body).toEqual({ run_id: waiting.id, status: "running" });
+});
+
+test.concurrent("members that a schema marks writeOnly reach the agent and nobody else, also after a retry", async () => {
+  await using box = await startOrchestrator({ env: { SECRETS_KEY: "a key of the tests, long enough" } });
+  await using agent = await startAgent((call) =>
+    call.attempt === 1 ? reply(call.response, 422, {}) : { result: "ok" },
+  );
+  const payloadSchema = {
+    type: "object",
+    properties: { env: { type: "object", additionalProperties: { type: "string", writeOnly: true } } },
+  };
+  await box.register(agent, [{ payloadSchema }]);
+  const made = await box.post({ type: "work", payload: { env: { TOKEN: "hunter2" }, open: 1 } });
+  expect(made.payload).toEqual({ env: { TOKEN: "[redacted]" }, open: 1 });
+  await box.until(made.id, (task) => task.status === "failed");
+  await box.call(`/task/${made.id}/retry`, { method: "POST" });
+  const done = await box.until(made.id, (task) => task.status === "completed");
+  expect(agent.calls.map((call) => call.payload)).toEqual(Array(2).fill({ env: { TOKEN: "hunter2" }, open: 1 }));
+  const dump = await box.database.pool.query(
+    "select (select jsonb_agg(t) from tasks t)::text || (select jsonb_agg(e) from task_events e)::text as text",
+  );
+  expect(JSON.stringify(done) + dump.rows[0].text).not.toContain("hunter2");
+});
+
+test.concurrent("secrets without a key to keep them are refused, and nothing is stored", async () => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [
+    { payloadSchema: { properties: { token: { writeOnly: true } } } },
+  ]);
+  expect(await box.call("/task", { method: "POST", body: { type: "work", payload: { token: "x" } } })).toMatchObject({
+    status: 503,
+  });
+  expect((await box.call("/tasks")).body.items).toEqual([]);
+});
+
+test.concurrent("tree, statistics and trace tell of a task with children", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent((call) =>
+    call.payload === "bad" ? reply(call.response, 400, {}) : { result: 1 },
+  );
+  await box.register(agent, [{}]);
+  const parent = await box.post({ type: "work" });
+  const child = await box.post({ type: "work", parentId: parent.id, traceId: parent.traceId, payload: "bad" });
+  const grandchild = await box.post({ type: "work", parentId: child.id, traceId: parent.traceId });
+  for (const task of [parent, child, grandchild]) await box.until(task.id, (now) => now.finishedAt !== null);
+
+  const tree = (await box.call(`/task/${parent.id}/tree`)).body;
+  expect(tree).toMatchObject({
+    task: { id: parent.id },
+    children: [{ task: { id: child.id }, children: [{ task: { id: grandchild.id }, children: [] }] }],
+  });
+  const stats = (await box.call("/tasks/stats?window=15m")).body;
+  expect(stats).toMatchObject({
+    total: 3,
+    byStatus: { completed: 2, failed: 1 },
+    byType: { work: { completed: 2, failed: 1 } },
+  });
+  expect(stats.success.byAgent.fixture).toEqual({ completed: 2, failed: 1, successRate: 2 / 3 });
+  expect(stats.runMs.p50).toEqual(expect.any(Number));
+  const trace = (await box.call(`/trace/${parent.traceId}`)).body;
+  expect(trace.tasks).toMatchObject([
+    {
+      task: { id: parent.id },
+      calls: [{ attempt: 1, agent: "fixture", outcome: "completed" }],
+      children: [{ calls: [{ outcome: "failed" }] }],
+    },
+  ]);
+  expect(trace.notes).toEqual([expect.stringContaining("logging service cannot be reached")]);
+  expect((await box.call(`/trace/${"e".repeat(32)}`)).status).toBe(404);
+  expect((await box.call("/tasks/stats?window=forever")).status).toBe(400);
+  expect((await box.call(`/task/${"0".repeat(8)}-0000-7000-8000-000000000000/tree`)).status).toBe(404);
+});
