@@ -63,8 +63,8 @@ function useItemKeys(): void {
 function Figures({ attention }: { attention: Attention }) {
   const { running, queued, notDue, waiting, failed, oldestQueuedAt, isPartial } = attention;
   const atLeast = isPartial ? "+" : "";
-  const oldest =
-    oldestQueuedAt === null ? "none waits" : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;
+  const later = notDue > 0 ? `${formatCount(notDue)} not due yet` : "none is due";
+  const oldest = oldestQueuedAt === null ? later : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;
   return (
     <div class="figures">
       <Figure

@@ -47,7 +47,14 @@ export function startNeeds(state: NeedsState, pages: Readonly<Record<string, Tas
   return putNeeds({ ...state, more, isRead: true, problem: null }, items);
 }
 
-export type Needs = { waiting: Task[]; failed: Task[]; running: number; queued: number; oldestQueuedAt: string | null };
+export type Needs = {
+  waiting: Task[];
+  failed: Task[];
+  running: number;
+  queued: number;
+  notDue: number;
+  oldestQueuedAt: string | null;
+};
 
 function byExpiry(left: Task, right: Task): number {
   const [first, second] = [left.approval?.expiresAt ?? "9", right.approval?.expiresAt ?? "9"];
