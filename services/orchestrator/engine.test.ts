@@ -43,8 +43,11 @@ test.concurrent("two orchestrators with runs under way leave each other in peace
   await using other = await startOrchestrator({ database: box.database });
   await using agent = await startAgent((call) => (call.payload === "quick" ? { result: 1 } : undefined));
   await box.register(agent, [{ maxConcurrency: 50 }]);
-  for (let index = 0; index < 4; index++) await (index % 2 ? box : other).post({ type: "work" });
+  for (let index = 0; index < 4; index++) await box.post({ type: "work" });
   await agent.called(4);
+  // Both look around anew, and see the runs that are not their own.
+  for (const maxConcurrency of [51, 52, 53])
+    await (maxConcurrency % 2 ? box : other).register(agent, [{ maxConcurrency }]);
   let rings = 0;
   const listener = new pg.Client({ connectionString: box.database.url });
   listener.on("notification", () => rings++);
@@ -62,20 +65,23 @@ test.concurrent("two orchestrators with runs under way leave each other in peace
 
 test.concurrent("a stopping orchestrator hands its runs back, and another one finishes them at once", async () => {
   await using box = await startOrchestrator();
-  await using other = await startOrchestrator({ database: box.database });
   await using agent = await startAgent((call) => (call.attempt === 1 ? undefined : { result: call.attempt }));
   await box.register(agent, [{}]);
-  // Only this one knows of the agent before it stops.
   const plain = await box.post({ type: "work", maxAttempts: 1 });
   const keyed = await box.post({ type: "work", concurrencyKey: "k", maxAttempts: 1 });
   await agent.called(2);
+  await using other = await startOrchestrator({ database: box.database });
+  // It has looked around by then, found nothing to claim, and rests.
+  await eventually(async () => (await other.call("/task-types")).body.items[0]?.live);
   await box.stop();
+  const stoppedAt = Date.now();
   await Promise.all(agent.calls.map((call) => call.closed));
   for (const { id } of [plain, keyed]) {
     const done = await other.until(id, (now) => now.status === "completed", "a task that was handed back");
     expect(done).toMatchObject({ attempt: 2, maxAttempts: 2, result: 2 });
     expect(kindsOf(done)).toEqual(["created", "started", "retry_scheduled", "started", "completed"]);
     expect(done.events[2]?.data).toMatchObject({ reason: "released", attempt: 1 });
+    expect(Date.parse(done.finishedAt ?? "") - stoppedAt).toBeLessThan(1_500);
   }
 });
 
