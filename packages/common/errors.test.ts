@@ -20,6 +20,10 @@ test.each([
   ["a lost database connection", Object.assign(new Error("x"), { code: "08006" })],
   ["a drained pool", new Error("timeout exceeded when trying to connect")],
   ["a cut connection", new Error("Connection terminated unexpectedly")],
+  ["a database that never answers", new Error("Query read timeout")],
+  ["a client that was closed under a waiting statement", new Error("Client was closed and is not queryable")],
+  ["a full lock table", Object.assign(new Error("x"), { code: "53200" })],
+  ["a standby that cannot write", Object.assign(new Error("x"), { code: "25006" })],
   ["both addresses of a host refused", new AggregateError([Object.assign(new Error("x"), { code: "ECONNREFUSED" })])],
 ])("%s is 503 and says when to come back", (_what, error) => {
   expect(toApiError(error)).toMatchObject({ status: 503, code: "unavailable", headers: { "retry-after": "1" } });

@@ -76,6 +76,9 @@ const transientCodes = new Set([
   "EPIPE",
   "40001", // serialization_failure
   "40P01", // deadlock_detected
+  "25006", // read_only_sql_transaction: a standby that is about to be, or was, the primary
+  "53100", // disk_full
+  "53200", // out_of_memory: also a full lock table
   "53300", // too_many_connections
   "55P03", // lock_not_available
   "57014", // query_canceled: statement_timeout
@@ -86,7 +89,8 @@ const transientCodes = new Set([
 ]);
 
 /** node-pg gives these no code: https://github.com/brianc/node-postgres, pg-pool/index.js and pg/lib/client.js */
-const transientMessages = /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered)/;
+const transientMessages =
+  /^(timeout exceeded when trying to connect|Connection terminated|Client has encountered|Client was closed|Query read timeout)/;
 
 export function isTransient(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
