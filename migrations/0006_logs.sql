@@ -20,6 +20,8 @@ create table logs (
 
 create index logs_at_idx on logs (at desc, id desc);
 create index logs_service_idx on logs (service, at desc, id desc);
+-- What people look for at night is rare, so it costs next to nothing to keep it apart.
+create index logs_unhappy_idx on logs (at desc, id desc) where level >= 3;
 create index logs_seq_idx on logs (seq);
 create index logs_trace_idx on logs (trace_id) where trace_id is not null;
 create index logs_correlation_idx on logs (correlation_id) where correlation_id is not null;

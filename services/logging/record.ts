@@ -79,8 +79,11 @@ function placeInTime({ id: given, at }: LogInput, moment: Moment, drawId: (atMs?
   const idMs = uuidTime(id);
   const isSensible = idMs !== null && idMs >= moment.oldestMs && idMs <= moment.newestMs;
   const atMs = at !== undefined ? Date.parse(at) : isSensible ? idMs : moment.nowMs;
-  return { id, at: toInstant(atMs), isAnywhere: atMs !== idMs };
+  return { id, at: at !== undefined && canonical.test(at) ? at : toInstant(atMs), isAnywhere: atMs !== idMs };
 }
+
+/** Nearly every sender writes it as we do. */
+const canonical = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
 
 function toInstant(ms: number): string {
   return new Date(ms).toISOString();

@@ -22,7 +22,7 @@ export function buildStore(pools: { writes: Pool; reads: Pool }) {
     listLogs: (page: reads.LogPage) => reads.listLogs(pools.reads, page),
     findLog: (id: string) => reads.findLog(pools.reads, id),
     readAfter: (range: reads.SeqRange, filter: LogFilter) => reads.readAfter(pools.reads, range, filter),
-    readTail: (range: reads.SeqRange) => reads.readAfter(pools.writes, range, {}),
+    readTail: (range: reads.SeqRange) => reads.readTail(pools.writes, range),
     latestSeq: (upTo: number) => reads.latestSeq(pools.writes, upTo),
     lastDrawnSeq: () => reads.lastDrawnSeq(pools.reads),
     countLogs: (range: StatsRange, filter: LogFilter) => countLogs(pools.reads, range, filter),

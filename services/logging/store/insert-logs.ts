@@ -1,9 +1,10 @@
-import { exec, type Pool, type Queryable, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
+import { exec, type Pool, prepared, type Queryable, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
 import type { NewLog } from "../record.ts";
 
 /** Stores records in one statement; a record whose (id, at) is known already is left as it is. How many were new. */
 export function insertLogs(db: Queryable, rows: readonly NewLog[]): Promise<number> {
-  return exec(db, sql`${insertInto} select * from ${toTable(rows)} as new ${columns} on conflict do nothing`);
+  const statement = sql`${insertInto} select * from ${toTable(rows)} as new ${columns} on conflict do nothing`;
+  return exec(db, prepared("logs_insert", statement));
 }
 
 /**

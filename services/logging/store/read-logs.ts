@@ -1,5 +1,15 @@
 import { type Log, type LogFilter, logLevels } from "@signalbox/common/contracts/log.ts";
-import { joinSql, many, maybeOne, one, type Queryable, type Row, type Sql, sql } from "@signalbox/common/sql.ts";
+import {
+  joinSql,
+  many,
+  maybeOne,
+  one,
+  prepared,
+  type Queryable,
+  type Row,
+  type Sql,
+  sql,
+} from "@signalbox/common/sql.ts";
 import { uuidTime } from "@signalbox/common/uuid.ts";
 
 /** Newest first, below the given place. */
@@ -85,22 +95,29 @@ export async function findLog(db: Queryable, id: string): Promise<Log | null> {
 }
 
 /** For those who follow the log: in the order of `seq`, as much as fits into a page; none means that there are none. */
-export function readAfter(db: Queryable, { after, upTo, limit }: SeqRange, filter: LogFilter): Promise<StoredLog[]> {
-  const conditions = [sql`seq > ${after}`, sql`seq <= ${upTo}`, ...toConditions(filter)];
-  return many(
-    db,
-    toStoredLog,
-    sql`with next as (
-          select ${columns}, sum(${size}) over (order by seq rows unbounded preceding) as size_up_to
-            from logs where ${and(conditions)} order by seq limit ${limit}
-        )
-        select ${columns} from next where size_up_to - ${size} < ${streamBytes} order by seq`,
-  );
+export function readAfter(db: Queryable, range: SeqRange, filter: LogFilter): Promise<StoredLog[]> {
+  return many(db, toStoredLog, selectAfter(range, toConditions(filter)));
+}
+
+/** The same without a filter, for the tail, which asks all the time. */
+export function readTail(db: Queryable, range: SeqRange): Promise<StoredLog[]> {
+  return many(db, toStoredLog, prepared("logs_read_tail", selectAfter(range, [])));
+}
+
+function selectAfter({ after, upTo, limit }: SeqRange, conditions: readonly Sql[]): Sql {
+  const all = [sql`seq > ${after}`, sql`seq <= ${upTo}`, ...conditions];
+  return sql`
+    with next as (
+      select ${columns}, sum(${size}) over (order by seq rows unbounded preceding) as size_up_to
+        from logs where ${and(all)} order by seq limit ${limit}
+    )
+    select ${columns} from next where size_up_to - ${size} < ${streamBytes} order by seq`;
 }
 
 /** The highest stored number that is not above the given one; 0 when there is none. */
 export function latestSeq(db: Queryable, upTo: number): Promise<number> {
-  return one(db, (row) => Number(row.seq), sql`select coalesce(max(seq), 0) as seq from logs where seq <= ${upTo}`);
+  const statement = sql`select coalesce(max(seq), 0) as seq from logs where seq <= ${upTo}`;
+  return one(db, (row) => Number(row.seq), prepared("logs_latest_seq", statement));
 }
 
 /** The highest number that was ever drawn: a cursor above it is none of ours. */
