@@ -1,0 +1,69 @@
+/** The store alone on a database of its own, with tasks made and claimed by hand; for tests of its statements. */
+import { randomBytes } from "node:crypto";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import { buildPool, type Queryable } from "@signalbox/common/sql.ts";
+import { uuidv7 } from "@signalbox/common/uuid.ts";
+import { freshDatabase } from "@signalbox/testing/database.ts";
+import { toNewTask } from "./new-task.ts";
+import { insertTask, type NewTask } from "./store/create-task.ts";
+import type { Finish, Outcome } from "./store/finish-attempts.ts";
+import type { Claimed } from "./store/rows.ts";
+import { buildStore } from "./store.ts";
+
+export const lease = { owner: "tester", ms: 30_000 };
+
+const type = {
+  type: "work",
+  description: null,
+  payloadSchema: null,
+  timeoutMs: null,
+  approvalRequired: false,
+  agents: ["agent"],
+  live: true,
+};
+const caller = { actor: "person:tester", isPerson: true, traceId: "1".repeat(32), correlationId: null };
+
+export async function openStore(clusterUrl?: string) {
+  const database = await freshDatabase(clusterUrl);
+  const pool = buildPool({ url: database.url, name: "store test", max: 20, onError: () => undefined });
+  const store = buildStore(pool);
+
+  async function insert(members: Partial<NewTask> = {}, db: Queryable = pool): Promise<Task> {
+    const made = toNewTask(uuidv7(), { type: "work" }, type, caller);
+    const traceId = randomBytes(16).toString("hex");
+    const task = await insertTask(db, { ...made, traceId, idempotency: null, ...members });
+    if (task === null) throw new Error("the task was not stored");
+    return task;
+  }
+
+  return {
+    ...database,
+    pool,
+    store,
+    insert,
+    /** Claims up to that many tasks of a type, best first. */
+    claim(count: number, type = "work"): Promise<Claimed[]> {
+      const slots = Array.from({ length: count }, () => ({ type, agent: "agent", instance: "agent-1" }));
+      return store.claimTasks(slots, lease);
+    },
+    /** Place in line and readiness of each task of a key, in order of creation. */
+    async line(key: string): Promise<[number | null, boolean][]> {
+      const { rows } = await database.pool.query(
+        "select line, ready from tasks where concurrency_key = $1 order by seq",
+        [key],
+      );
+      return rows.map((row) => [row.line, row.ready]);
+    },
+    async [Symbol.asyncDispose]() {
+      await pool.end();
+      await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+export type OpenStore = Awaited<ReturnType<typeof openStore>>;
+
+export function finishOf(claimed: Claimed, outcome: Outcome = { kind: "complete", result: null }): Finish {
+  const { concurrencyKey } = claimed.task;
+  return { lease: claimed.lease, outcome, actor: "agent:agent", concurrencyKey, expired: false };
+}
