@@ -7,7 +7,7 @@ import { checkDatabase } from "./database-url.ts";
 import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database.ts";
 import type { FleetEnv } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
-import { listPrograms, listServices, type PlannedService, planFleet } from "./fleet-plan.ts";
+import { listPrograms, listServices, type PlannedService, planFleet, type Role } from "./fleet-plan.ts";
 import type { Output } from "./output.ts";
 import { dashboardPortOffset, databasePortOffset, ensurePortsFree, localUrl, type PortUse } from "./ports.ts";
 import { bringSchema } from "./schema.ts";
@@ -72,9 +72,11 @@ export function buildFleet(options: FleetOptions): FleetHandle {
 async function startFleet(boot: Boot): Promise<Fleet> {
   const { signal } = boot;
   await ensurePortsFree(listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
-  const compiled = warmCompileCache(boot.repository, listPrograms(boot.repository));
+  const compiled = warmCompileCache(boot.repository, listPrograms(boot.repository)).catch((error) =>
+    boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`),
+  );
   const [databaseUrl, built] = await bothDone(prepareDatabase(boot), ensureDashboard(boot.repository, boot.home));
-  await compiled.catch((error) => boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`));
+  await compiled;
   signal.throwIfAborted();
 
   const planned = await planFleet({
@@ -85,19 +87,19 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   });
   const file = buildFleetFileWriter(boot.home);
   const state: { fleet: Fleet | null } = { fleet: null };
-  const services = startServices(boot, planned, () => {
+  const dashboard = await openDashboard(boot, built, planned);
+  const services = await startServices(boot, planned, () => {
     if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => boot.output.warn(messageOf(error)));
   });
-  const dashboard = await openDashboard(boot, built, planned);
-  await unlessAborted(signal, Promise.all(services.map(({ started }) => started)));
   await registerAgents(boot, planned);
   const fleet: Fleet = { planned, services, dashboard, databaseUrl };
   boot.stops.push(() => {
     state.fleet = null;
     return file.remove();
   });
-  await file.write(describeFleet(fleet));
+  // From here on a service that is back writes the file anew.
   state.fleet = fleet;
+  await file.write(describeFleet(fleet));
   return fleet;
 }
 
@@ -159,22 +161,36 @@ async function openDatabase({ env, home, portBase, output, stops }: Boot): Promi
   return database.url;
 }
 
-/** Started together, stopped by role: who makes work first, who takes everybody's last lines last. */
-function startServices(boot: Boot, planned: PlannedService[], onHealthy: () => void): SupervisedService[] {
-  const services: SupervisedService[] = [];
-  for (const role of ["logging", "agent", "orchestrator"] as const) {
-    const ofRole = planned.flatMap((service) =>
-      service.kind === "run" && service.role === role ? [service.plan] : [],
-    );
-    const supervised = ofRole.map((plan) =>
-      superviseService(plan, { output: boot.output, onHealthy, keepTrying: boot.watch }),
-    );
-    boot.stops.push(async (force) => {
-      await Promise.all(supervised.map((service) => (force ? service.kill() : service.stop())));
-    });
-    services.push(...supervised);
+/** Each finds those that it calls: logging takes everybody's lines, agents register with an orchestrator. */
+const startOrder: Role[] = ["logging", "orchestrator", "agent"];
+/** No new work first; agents finish what they have and report it; the last lines are taken last. */
+const stopOrder: Role[] = ["orchestrator", "agent", "logging"];
+
+type Running = { role: Role; service: SupervisedService };
+
+async function startServices(
+  boot: Boot,
+  planned: PlannedService[],
+  onHealthy: () => void,
+): Promise<SupervisedService[]> {
+  const running: Running[] = [];
+  boot.stops.push((force) => stopServices(running, force));
+  for (const role of startOrder) {
+    for (const service of planned) {
+      if (service.kind !== "run" || service.role !== role) continue;
+      const options = { output: boot.output, onHealthy, keepTrying: boot.watch };
+      running.push({ role, service: superviseService(service.plan, options) });
+    }
+    await unlessAborted(boot.signal, Promise.all(running.map(({ service }) => service.started)));
   }
-  return services;
+  return running.map(({ service }) => service);
+}
+
+async function stopServices(running: Running[], force: boolean): Promise<void> {
+  if (force) await Promise.all(running.map(({ service }) => service.kill()));
+  for (const role of stopOrder) {
+    await Promise.all(running.filter((one) => one.role === role).map(({ service }) => service.stop()));
+  }
 }
 
 async function openDashboard(
@@ -202,7 +218,7 @@ async function registerAgents({ env, portBase, signal }: Boot, planned: PlannedS
 function describeFleet({ planned, services, dashboard, databaseUrl }: Fleet): FleetFile {
   const states = planned.map((service): [string, ServiceState] => {
     if (service.kind === "off") return [service.name, { state: "off", reason: service.reason }];
-    const pid = services.find(({ name }) => name === service.name)?.pid ?? 0;
+    const { pid = 0 } = services.find(({ name }) => name === service.name) ?? {};
     return [service.name, { url: service.plan.url, pid, state: "running" }];
   });
   return { services: Object.fromEntries(states), dashboard: { url: dashboard.url }, databaseUrl };

@@ -38,7 +38,7 @@ export function buildOutput(stream: NodeJS.WriteStream, raw: boolean): Output {
     stream.isTTY ? styleText(style, text, { validateStream: false }) : text;
   const write = (text: string) => void stream.write(`${text}\n`);
   // Whoever read our output has gone away; the fleet goes on.
-  stream.on("error", () => undefined);
+  for (const end of [stream, process.stderr]) end.on("error", () => undefined);
   const prefix = (source: string) => paint("cyan", source.padEnd(nameWidth));
   return {
     say: (text) => write(text),
@@ -76,7 +76,10 @@ function formatRecord(record: LogRecord, paint: (style: Style, text: string) => 
   return [paint("dim", time), style ? paint(style, text) : text, paint("dim", extras)].filter(Boolean).join(" ");
 }
 
+/** Of an error what it says: its stack is in the log record, for whoever looks it up. */
 function formatValue(value: unknown): string {
+  const { message, code } = (value ?? {}) as { message?: unknown; code?: unknown };
+  if (typeof message === "string") return JSON.stringify(code === undefined ? message : `${message} (${String(code)})`);
   const text = typeof value === "string" ? value : (JSON.stringify(value) ?? "");
   return text.length > 500 ? `${text.slice(0, 500)}…` : text;
 }

@@ -8,6 +8,7 @@ import { type FleetEnv, loadFleetEnv, readEnvFile } from "./fleet-env.ts";
 import { acquireFleetLock, type FleetLock } from "./fleet-lock.ts";
 import { mostOrchestrators } from "./fleet-plan.ts";
 import { ensureHome, explainHome } from "./home.ts";
+import { watchLauncher } from "./launcher.ts";
 import { buildOutput, type Output } from "./output.ts";
 import { parsePortBase } from "./ports.ts";
 import { type Changed, watchSources } from "./watch.ts";
@@ -89,7 +90,8 @@ function stopOnSignals(fleet: { handle: FleetHandle; lock: FleetLock; output: Ou
   };
   const stop = async (signal: string) => {
     if (firstAt !== null) {
-      if (performance.now() - firstAt < samePressMs) return;
+      // A closing terminal is no impatience.
+      if (signal === "SIGHUP" || performance.now() - firstAt < samePressMs) return;
       fleet.output.say("Stopping at once");
       await end(true);
       process.exit(1);
@@ -106,6 +108,7 @@ function stopOnSignals(fleet: { handle: FleetHandle; lock: FleetLock; output: Ou
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) {
     process.on(signal, () => void stop(signal).catch(fail));
   }
+  watchLauncher(process.env, () => void stop("who started this has ended").catch(fail)).catch(fail);
   return { booted: booted.resolve };
 }
 

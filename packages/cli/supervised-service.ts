@@ -6,8 +6,8 @@ import type { Output } from "./output.ts";
 export type SupervisedService = {
   name: string;
   url: string;
-  /** The running process's id; null between two lives. */
-  readonly pid: number | null;
+  /** The running process's id; between two lives that of the last. */
+  readonly pid: number;
   /** Settles with the first life: healthy, or a SetupError that says why it is not. */
   started: Promise<void>;
   /** Ends the present life gracefully; the next begins at once. */
@@ -40,7 +40,7 @@ export function restartDelayMs(shortLives: number): number {
 
 /** Runs a service and brings it back whenever it ends, until it is stopped. */
 export function superviseService(plan: ServicePlan, options: SupervisionOptions): SupervisedService {
-  const life: Life = { child: null, isStopping: false, isRestartWanted: false, wake: new AbortController() };
+  const life: Life = { pid: 0, child: null, isStopping: false, isRestartWanted: false, wake: new AbortController() };
   const started = Promise.withResolvers<void>();
   // Heard by whoever starts the fleet, unless that has failed already for another reason.
   started.promise.catch(() => undefined);
@@ -50,7 +50,7 @@ export function superviseService(plan: ServicePlan, options: SupervisionOptions)
     name: plan.name,
     url: plan.url,
     get pid() {
-      return life.child?.pid ?? null;
+      return life.pid;
     },
     started: started.promise,
     restart() {
@@ -76,6 +76,7 @@ export function superviseService(plan: ServicePlan, options: SupervisionOptions)
 }
 
 type Life = {
+  pid: number;
   child: Child | null;
   isStopping: boolean;
   isRestartWanted: boolean;
@@ -108,6 +109,7 @@ async function keepAlive(plan: ServicePlan, options: SupervisionOptions, life: L
 async function liveOnce(plan: ServicePlan, options: SupervisionOptions, life: Life, started: Started): Promise<Ended> {
   const child = spawnService(plan, (line) => options.output.relay(plan.name, line));
   life.child = child;
+  life.pid = child.pid;
   const isHealthy = await becomesHealthy(child, plan.url, healthTimeoutMs);
   if (isHealthy) {
     started.resolve();

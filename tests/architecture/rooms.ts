@@ -64,7 +64,17 @@ function mayEnter(from: string, to: string): boolean {
   return seesServices(from) && there.startsWith("services/");
 }
 
-type Part = "main" | "settings" | "app" | "context" | "routes" | "loops" | "clients" | "store" | "domain";
+type Part =
+  | "main"
+  | "settings"
+  | "app"
+  | "context"
+  | "instruments"
+  | "routes"
+  | "loops"
+  | "clients"
+  | "store"
+  | "domain";
 
 /** What a file of a service is. */
 export function partOf(path: string): Part {
@@ -78,8 +88,9 @@ export function partOf(path: string): Part {
 const allowedParts: Record<Part, Part[]> = {
   main: ["settings", "app"],
   settings: [],
-  app: ["settings", "context", "routes", "loops", "clients", "store", "domain"],
+  app: ["settings", "context", "instruments", "routes", "loops", "clients", "store", "domain"],
   context: [],
+  instruments: [],
   routes: ["routes", "domain"],
   loops: ["loops", "domain", "store", "clients"],
   clients: ["clients", "domain"],
@@ -90,7 +101,8 @@ const allowedParts: Record<Part, Part[]> = {
 /** A type leaves nothing behind: a route knows the shape of what app hands to it, not the thing itself. */
 const allowedTypes: Partial<Record<Part, Part[]>> = {
   context: ["settings", "routes", "loops", "clients", "store", "domain"],
-  routes: ["context", "loops", "store"],
+  routes: ["context", "loops", "store", "clients"],
+  instruments: ["loops", "store", "domain"],
 };
 
 function mayUsePart(from: Part, to: Part, isTypeOnly: boolean): boolean {
