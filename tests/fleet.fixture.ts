@@ -6,7 +6,7 @@ import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Frame } from "@signalbox/common/contracts/frame.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
-import { findFreePort } from "@signalbox/testing/free-port.ts";
+import { claimPortRange } from "@signalbox/testing/free-port.ts";
 import { type RunningProcess, startProcess } from "@signalbox/testing/service-process.ts";
 import WebSocket from "ws";
 
@@ -22,14 +22,14 @@ export type FleetPlace = { home: string; portBase: number; [Symbol.asyncDispose]
 export async function fleetPlace(): Promise<FleetPlace> {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-fleet-"));
   await chmod(folder, 0o755);
-  const portBase = await eventually(async () => {
-    const port = await findFreePort();
-    return port < 65_000 && port;
-  });
+  const { base: portBase, release } = await claimPortRange();
   return {
     home: join(folder, "home"),
     portBase,
-    [Symbol.asyncDispose]: () => rm(folder, { recursive: true, force: true }),
+    async [Symbol.asyncDispose]() {
+      release();
+      await rm(folder, { recursive: true, force: true });
+    },
   };
 }
 

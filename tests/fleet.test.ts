@@ -126,7 +126,8 @@ test.each(["localhost", "127.0.0.1"])("the dashboard opened under %s may call th
 });
 
 test("a second fleet in the same home is refused with one sentence", async () => {
-  const second = runStart({ ...place, portBase: place.portBase - 200 });
+  await using elsewhere = await fleetPlace();
+  const second = runStart({ ...place, portBase: elsewhere.portBase });
   expect((await second.exited).code).toBe(1);
   expect(second.output()).toBe(
     `Signalbox cannot start: the data folder ${place.home} is in use by another fleet (process ${fleet.pid}); ` +

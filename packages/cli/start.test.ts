@@ -1,10 +1,11 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { claimPortRange } from "@signalbox/testing/free-port.ts";
 import { startProcess } from "@signalbox/testing/service-process.ts";
 import { isRoot } from "@signalbox/testing/system-user.ts";
 import { expect, test } from "vitest";
-import { findPortBase, temporaryFolder } from "./fixtures/fleet-fixture.ts";
+import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
 
 /** Runs `start` until it ends by itself; its exit code and what it said on stderr, or its help. */
 async function startRefused(
@@ -12,13 +13,15 @@ async function startRefused(
   args: string[] = [],
 ): Promise<{ code: number | null; said: string }> {
   const home = env.SIGNALBOX_HOME ?? join(await temporaryFolder(), "home");
-  const portBase = env.SIGNALBOX_PORT_BASE ?? String(await findPortBase());
+  const range = await claimPortRange();
+  const portBase = env.SIGNALBOX_PORT_BASE ?? String(range.base);
   await using run = startProcess({
     main: "packages/cli/start.ts",
     args,
     env: { SIGNALBOX_ENV_FILE: "/dev/null", ...env, SIGNALBOX_HOME: home, SIGNALBOX_PORT_BASE: portBase },
   });
   const { code } = await run.exited;
+  range.release();
   const said = run
     .output()
     .split("\n")
@@ -44,7 +47,7 @@ test.concurrent.each([
 });
 
 test.concurrent("a busy port is named with the service that needs it", async () => {
-  const base = await findPortBase();
+  const { base, release } = await claimPortRange();
   await using _busy = await listenOn(base + 1);
   expect(await startRefused({ SIGNALBOX_PORT_BASE: String(base) })).toEqual({
     code: 1,
@@ -52,6 +55,7 @@ test.concurrent("a busy port is named with the service that needs it", async () 
       `Signalbox cannot start: port ${base + 1}, which logging needs, is in use by another program; ` +
       "stop that program, or set SIGNALBOX_PORT_BASE to move the whole fleet, for example SIGNALBOX_PORT_BASE=14000",
   });
+  release();
 });
 
 test.concurrent.each([
