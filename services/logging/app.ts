@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import type { Credentials } from "@signalbox/common/auth.ts";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
 import { buildLog } from "@signalbox/common/log.ts";
@@ -32,10 +33,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   });
   const { log } = logs;
   const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
-  const pools = {
-    writes: openPool(settings, "writes", complain("a database connection failed")),
-    reads: openPool(settings, "reads", complain("a database connection failed")),
-  };
+  const pools = openPools(settings, complain("a database connection failed"));
   const store = buildStore(pools);
   const metrics = buildMetrics("logging");
   const streams = buildStreams({ store, tail: () => tail });
@@ -62,11 +60,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     service: "logging",
     version,
     routes: buildRoutes({ store, ingest, streams, retentionDays, onRejected: instruments.onRejected }),
-    credentials: {
-      user: settings.BASIC_AUTH_USER,
-      pass: settings.BASIC_AUTH_PASS,
-      internalKeys: [settings.INTERNAL_KEY, settings.INTERNAL_KEY_PREVIOUS].filter((key) => key !== undefined),
-    },
+    credentials: toCredentials(settings),
     allowedOrigins: settings.WS_ALLOWED_ORIGINS,
     log,
     report,
@@ -98,8 +92,15 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   };
 }
 
-function openPool(settings: Settings, use: keyof typeof connections, onError: (error: unknown) => void): Pool {
-  return buildPool({ url: settings.DATABASE_URL, name: `signalbox logging ${use}`, max: connections[use], onError });
+function openPools({ DATABASE_URL: url }: Settings, onError: (error: unknown) => void): { writes: Pool; reads: Pool } {
+  const open = (use: keyof typeof connections) =>
+    buildPool({ url, name: `signalbox logging ${use}`, max: connections[use], onError });
+  return { writes: open("writes"), reads: open("reads") };
+}
+
+function toCredentials(settings: Settings): Credentials {
+  const { BASIC_AUTH_USER: user, BASIC_AUTH_PASS: pass, INTERNAL_KEY, INTERNAL_KEY_PREVIOUS } = settings;
+  return { user, pass, internalKeys: [INTERNAL_KEY, INTERNAL_KEY_PREVIOUS].filter((key) => key !== undefined) };
 }
 
 async function checkDatabase(ping: () => Promise<unknown>) {

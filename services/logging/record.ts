@@ -1,6 +1,5 @@
 import type { LogInput } from "@signalbox/common/contracts/log.ts";
 import { logLevels } from "@signalbox/common/contracts/log.ts";
-import { uuidTime } from "@signalbox/common/uuid.ts";
 
 /** A record as the table holds it. */
 export type NewLog = {
@@ -34,18 +33,19 @@ export function momentOf(nowMs: number, retentionDays: number): Moment {
   return { nowMs, oldestMs: nowMs - retentionDays * dayMs, newestMs: nowMs + dayMs };
 }
 
-/**
- * Turns a valid input into a row, or says why it is not taken.
- *
- * @param drawId a new UUIDv7, of the given instant or of now
- * @param hide hides secrets in any JSON value
- */
-export function judgeInput(
-  input: LogInput,
-  moment: Moment,
-  { drawId, hide }: { drawId: (atMs?: number) => string; hide: (value: unknown) => unknown },
-): Verdict {
-  const place = placeInTime(input, moment, drawId);
+/** What is neither a rule nor a record. */
+export type Tools = {
+  /** A new UUIDv7, of the given instant or of now. */
+  drawId(atMs?: number): string;
+  /** The instant that a UUIDv7 carries; null for any other id. */
+  timeOf(id: string): number | null;
+  /** Hides secrets in any JSON value. */
+  hide(value: unknown): unknown;
+};
+
+/** Turns a valid input into a row, or says why it is not taken. */
+export function judgeInput(input: LogInput, moment: Moment, tools: Tools): Verdict {
+  const place = placeInTime(input, moment, tools);
   const atMs = Date.parse(place.at);
   if (atMs < moment.oldestMs) return { kind: "bad", path: "/at", message: "is older than records are kept" };
   if (atMs > moment.newestMs) return { kind: "bad", path: "/at", message: "is more than 24 hours ahead" };
@@ -55,28 +55,24 @@ export function judgeInput(
       ...place,
       level: logLevels.indexOf(input.level),
       service: input.service,
-      message: String(hide(input.message)),
+      message: String(tools.hide(input.message)),
       traceId: input.traceId ?? null,
       correlationId: input.correlationId ?? null,
       taskId: input.taskId?.toLowerCase() ?? null,
-      data: JSON.stringify(hide(foldData(input))),
+      data: JSON.stringify(tools.hide(foldData(input))),
     },
   };
 }
 
 type Place = Pick<NewLog, "id" | "at" | "isAnywhere">;
 
-function placeInTime({ id: given, at }: LogInput, moment: Moment, drawId: (atMs?: number) => string): Place {
+function placeInTime({ id: given, at }: LogInput, moment: Moment, { drawId, timeOf }: Tools): Place {
   if (given === undefined) {
     const id = drawId(at === undefined ? undefined : Date.parse(at));
-    return {
-      id,
-      at: at === undefined ? toInstant(uuidTime(id) ?? moment.nowMs) : toInstant(Date.parse(at)),
-      isAnywhere: false,
-    };
+    return { id, at: toInstant(at === undefined ? (timeOf(id) ?? moment.nowMs) : Date.parse(at)), isAnywhere: false };
   }
   const id = given.toLowerCase();
-  const idMs = uuidTime(id);
+  const idMs = timeOf(id);
   const isSensible = idMs !== null && idMs >= moment.oldestMs && idMs <= moment.newestMs;
   const atMs = at !== undefined ? Date.parse(at) : isSensible ? idMs : moment.nowMs;
   return { id, at: at !== undefined && canonical.test(at) ? at : toInstant(atMs), isAnywhere: atMs !== idMs };

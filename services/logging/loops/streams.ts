@@ -29,7 +29,7 @@ export type OpenStream = {
 };
 
 const heartbeatMs = 15_000;
-export const maxClients = 2_000;
+const maxClients = 2_000;
 
 export type LogStreams = ReturnType<typeof buildStreams>;
 
@@ -45,6 +45,7 @@ export function buildStreams({
 
   return {
     count: () => clients.size,
+    isFull: () => clients.size >= maxClients,
     /** What all clients together have not read yet. */
     pendingBytes: () => [...clients].reduce((sum, client) => sum + client.pendingBytes, 0),
     position: () => tail().position(),

@@ -2,7 +2,7 @@ import { type LogInput, LogInput as LogInputSchema } from "@signalbox/common/con
 import { ApiError, invalidInput, invalidRequest } from "@signalbox/common/errors.ts";
 import { parseJson } from "@signalbox/common/json.ts";
 import { redact } from "@signalbox/common/redact.ts";
-import { uuidv7 } from "@signalbox/common/uuid.ts";
+import { uuidTime, uuidv7 } from "@signalbox/common/uuid.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
 import { judgeInput, type Moment, type NewLog } from "../record.ts";
 import { isArray, sliceArray, sliceLines } from "../slices.ts";
@@ -57,7 +57,7 @@ function readRecord(slice: Uint8Array, moment: Moment, index: number): NewLog {
   // Of a wrong megabyte the first problem is enough.
   const problems = check(value, slice.length);
   if (problems) throw invalidInput(problems);
-  const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), hide: redact });
+  const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide: redact });
   if (verdict.kind === "bad") throw invalidRequest(verdict.path, verdict.message);
   return verdict.record;
 }

@@ -10,7 +10,6 @@ import { isInstant } from "@signalbox/common/validate.ts";
 import { type Static, Type } from "typebox";
 import type { Context } from "../context.ts";
 import type { Sink } from "../loops/stream-client.ts";
-import { maxClients } from "../loops/streams.ts";
 
 const { since: _time, ...filters } = LogFilter.properties;
 
@@ -34,7 +33,7 @@ export const streamLogs = ({ store, streams }: Context) =>
     replyType: "text/event-stream",
     async handle({ query, headers, signal }) {
       const { filter, after } = toStart(query, headers["last-event-id"]);
-      if (streams.count() >= maxClients) throw unavailable("Too many streams are open here; try again shortly.", 5);
+      if (streams.isFull()) throw unavailable("Too many streams are open here; try again shortly.", 5);
       await untilStarted(streams.started());
       const { hasGap, from } = await judgeStart(store, after);
       return {
