@@ -7,7 +7,8 @@ export default defineConfig({
     pool: "forks",
     // Most of a test's time is spent waiting for the database; the limit of open databases is its connections.
     maxConcurrency: 8,
-    testTimeout: 30_000,
+    // Generous: on a busy machine everything takes long, and a failure by time says nothing.
+    testTimeout: 60_000,
     hookTimeout: 60_000,
     // A test that fails to end its server or timer is a fault of the test.
     teardownTimeout: 20_000,
