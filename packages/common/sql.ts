@@ -1,12 +1,18 @@
 import pg from "pg";
 
 /** A statement whose values never touch its text. */
-export type Sql = { readonly text: string; readonly values: readonly unknown[] };
+export type Sql = {
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** see `prepared` */
+  readonly name?: string;
+};
 
 /** A pool or a client inside a transaction. */
 export type Queryable = {
-  query(text: string, values?: unknown[]): Promise<{ rows: unknown[]; rowCount: number | null }>;
+  query(statement: Statement): Promise<{ rows: unknown[]; rowCount: number | null }>;
 };
+type Statement = { name?: string; text: string; values: unknown[] };
 
 export type Row = Record<string, unknown>;
 
@@ -63,9 +69,28 @@ function build(parts: readonly string[], values: readonly unknown[]): Sql {
   } as Sql;
 }
 
+/**
+ * A statement that every connection parses and plans once, and keeps: for the few that run all the time, which cost as much
+ * to plan as to run.
+ *
+ * Its text must always be the same, and its best plan must not hang on its values. It must name the columns that it answers
+ * with: with a `*` it fails on every open connection ("cached plan must not change result type") as soon as a migration
+ * adds one.
+ *
+ * @param name of this text alone, at most 63 bytes
+ */
+export function prepared(name: string, { text, values }: Sql): Sql {
+  return { name, text, values };
+}
+
+function toStatement({ name, text, values }: Sql): Statement {
+  const statement = { text, values: values as unknown[] };
+  return name === undefined ? statement : { name, ...statement };
+}
+
 /** All rows of a statement, each through its one mapping. */
 export async function many<T>(db: Queryable, toRow: (row: Row) => T, statement: Sql): Promise<T[]> {
-  const { rows } = await db.query(statement.text, statement.values as unknown[]);
+  const { rows } = await db.query(toStatement(statement));
   return (rows as Row[]).map(toRow);
 }
 
@@ -85,7 +110,7 @@ export async function one<T>(db: Queryable, toRow: (row: Row) => T, statement: S
 
 /** Runs a statement for its effect; the number of rows it touched. */
 export async function exec(db: Queryable, statement: Sql): Promise<number> {
-  const { rowCount } = await db.query(statement.text, statement.values as unknown[]);
+  const { rowCount } = await db.query(toStatement(statement));
   return rowCount ?? 0;
 }
 
@@ -114,6 +139,8 @@ export function buildPool(options: PoolOptions): Pool {
     statement_timeout: options.statementTimeoutMs ?? 5_000,
     lock_timeout: 2_000,
     idle_in_transaction_session_timeout: 5_000,
+    // Each statement must see what was committed before it, whatever a database's own default is.
+    options: "-c default_transaction_isolation=read\\ committed",
     // The server's bound ends a statement; this one ends the wait when the server never answers.
     query_timeout: (options.statementTimeoutMs ?? 5_000) + 2_000,
     keepAlive: true,

@@ -1,5 +1,5 @@
 import type { Approval, TaskError, WaitReason } from "@signalbox/common/contracts/task.ts";
-import { exec, one, type Queryable, sql } from "@signalbox/common/sql.ts";
+import { exec, one, prepared, type Queryable, sql } from "@signalbox/common/sql.ts";
 import type { Lease } from "./rows.ts";
 
 /** How one attempt ends, or is put aside. */
@@ -24,6 +24,11 @@ export type Finish = {
 
 /**
  * Ends a batch of attempts in one statement with their events, and gives the keys that became free to the next in line.
+ * Rows are locked in the order of their ids, after the keys' locks, so that two batches never wait for each other.
+ *
+ * Each row is looked up by its id (`lateral`): the plan is kept (see `prepared`), and one that was made while the table was
+ * small must still be right when it is large. The condition that always holds makes the kept plan look as cheap to
+ * PostgreSQL as it is: it assumes ten elements in an array that it does not know.
  *
  * @returns ids of the attempts that ended; one that is missing had lost its lease, and nothing changed for it
  */
@@ -40,18 +45,25 @@ export async function finishAttempts(
   return one(
     db,
     toEnded,
-    sql`
+    prepared(
+      "finish_attempts",
+      sql`
     with locked as materialized (
       select key_lock(${keys}::text[])
     ), v as materialized (
-      select * from unnest(
+      select v.* from locked cross join unnest(
         ${ids}::uuid[], ${batch.map((item) => item.lease.attempt)}::int[], ${batch.map((item) => item.lease.leaseId)}::uuid[],
         ${batch.map((item) => item.outcome.kind)}::text[], ${batch.map(toResultText)}::text[], ${batch.map(toErrorText)}::text[],
         ${batch.map(toDelayMs)}::float8[], ${batch.map(toWaitReason)}::text[], ${batch.map(toApprovalText)}::text[],
         ${batch.map((item) => item.actor)}::text[], ${batch.map((item) => item.expired)}::boolean[])
       as v (id, attempt, lease_id, outcome, result, error, delay_ms, waiting_for, approval, actor, expired)
+       where v.attempt > 0
+       order by v.id
     ), held as materialized (
-      select t.id from tasks t, locked where t.id = any (${ids}::uuid[]) and t.status = 'running' order by t.id for update of t
+      select v.*
+        from v
+       cross join lateral (select lease_id, attempt, lease_until from tasks where id = v.id for update) t
+       where t.lease_id = v.lease_id and t.attempt = v.attempt and (not v.expired or t.lease_until < now())
     ), ended as (
       update tasks t
          set status = case v.outcome when 'complete' then 'completed' when 'fail' then 'failed' when 'park' then 'waiting'
@@ -71,30 +83,31 @@ export async function finishAttempts(
              lease_until = case v.outcome when 'defer' then now() + t.timeout_ms * interval '1 ms' end,
              updated_at = now(),
              finished_at = case when v.outcome in ('complete', 'fail') then now() end
-        from v
-       where t.id = v.id and t.id = any (array(select id from held)) and t.lease_id = v.lease_id and t.attempt = v.attempt
-         and (not v.expired or t.lease_until < now())
+        from held v
+       where t.id = v.id
       returning t.*, task_state(t) as state, v.outcome, v.actor, v.delay_ms, v.expired
     ), noted as (
       insert into task_events (task_id, kind, actor, version, data, state)
       select id, n.kind, actor, version, n.data, state
-        from ended cross join lateral (values
-          (1, expired, 'lease_expired', jsonb_build_object('attempt', attempt)),
-          (2, outcome = 'complete', 'completed', jsonb_build_object('attempt', attempt,
-              'durationMs', round(extract(epoch from finished_at - started_at) * 1000))),
-          (2, outcome = 'fail', 'failed', jsonb_build_object('attempt', attempt, 'error', error,
-              'durationMs', round(extract(epoch from finished_at - started_at) * 1000))),
-          (2, outcome = 'retry', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'error', error,
-              'delayMs', delay_ms, 'runAt', to_char(run_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))),
-          (2, outcome = 'release', 'retry_scheduled', jsonb_build_object('attempt', attempt, 'reason', 'released', 'delayMs', 0)),
-          (2, outcome = 'park', waiting_for || '_requested',
-              jsonb_strip_nulls(jsonb_build_object('attempt', attempt, 'prompt', approval->'prompt')))
-        ) n (place, applies, kind, data)
-       where n.applies
+        from ended cross join lateral (
+          select 1 as place, 'lease_expired' as kind, jsonb_build_object('attempt', attempt) as data where expired
+          union all
+          select 2, case outcome when 'complete' then 'completed' when 'fail' then 'failed' when 'park' then waiting_for || '_requested'
+                                 else 'retry_scheduled' end,
+                 jsonb_build_object('attempt', attempt) || case outcome
+                   when 'complete' then jsonb_build_object('durationMs', round(extract(epoch from finished_at - started_at) * 1000))
+                   when 'fail' then jsonb_build_object('error', error,
+                        'durationMs', round(extract(epoch from finished_at - started_at) * 1000))
+                   when 'retry' then jsonb_build_object('error', error, 'delayMs', delay_ms,
+                        'runAt', to_char(run_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
+                   when 'release' then jsonb_build_object('reason', 'released', 'delayMs', 0)
+                   else jsonb_strip_nulls(jsonb_build_object('prompt', approval->'prompt')) end
+           where outcome <> 'defer') n
        order by ended.seq, n.place
     )
     select (select array_agg(id) from ended) as ids,
            coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`,
+    ),
   );
 }
 
