@@ -92,6 +92,15 @@ test.each([
   expect(response.status).toBe(status);
 });
 
+test("what curl -d sends is JSON if it is JSON, and no page may send it", async () => {
+  await using service = await serveRoutes([echo()]);
+  const form = { ...asService, "content-type": "application/x-www-form-urlencoded", "user-agent": "curl/8.0" };
+  expect((await service.post("/echo", '{"text":"hi"}', form)).status).toBe(200);
+  expect((await service.post("/echo", "text=hi", form)).status).toBe(415);
+  expect((await service.post("/echo", "{}", { ...form, origin: "https://evil.example" })).status).toBe(415);
+  expect((await service.post("/echo", "{}", { ...form, "sec-fetch-site": "cross-site" })).status).toBe(415);
+});
+
 test("a body without a content type is 415, an unknown encoding too", async () => {
   await using service = await serveRoutes([echo()]);
   const bare = await service.fetch("/echo", {

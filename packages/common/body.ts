@@ -13,10 +13,32 @@ export function hasBody(request: IncomingMessage): boolean {
   return request.headers["transfer-encoding"] !== undefined || (length !== undefined && length !== "0");
 }
 
-/** Media type in lower case without parameters; null when none was sent. */
+/**
+ * Media type in lower case without parameters; null when none was sent.
+ *
+ * `curl -d '{…}'` says that it sends a form unless it is told otherwise, and everybody forgets to tell it. From curl, and from
+ * nobody else, such a form is taken for JSON, and refused later when it is none: a page could send a form to a foreign origin
+ * without asking first, but not as curl, and a page says where it comes from.
+ */
 export function mediaTypeOf(request: IncomingMessage): string | null {
   const [type] = (request.headers["content-type"] ?? "").split(";");
-  return type?.trim().toLowerCase() || null;
+  const plain = type?.trim().toLowerCase() || null;
+  return plain === formType && isFromCurl(request) ? "application/json" : plain;
+}
+
+const formType = "application/x-www-form-urlencoded";
+
+function isFromCurl({ headers }: IncomingMessage): boolean {
+  const isPage =
+    headers.origin !== undefined || headers.referer !== undefined || headers["sec-fetch-site"] !== undefined;
+  return !isPage && headers["user-agent"]?.startsWith("curl/") === true;
+}
+
+/** @throws ApiError 415 for a form that is one */
+export function refuseForm(request: IncomingMessage, body: Buffer): void {
+  const said = (request.headers["content-type"] ?? "").trim().toLowerCase();
+  if (!said.startsWith(formType) || /^\s*[[{"]/.test(body.toString("latin1", 0, 64))) return;
+  throw new ApiError("unsupported_media_type", "Send the body as application/json (header Content-Type); got a form.");
 }
 
 export function isJsonType(type: string): boolean {

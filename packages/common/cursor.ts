@@ -42,3 +42,20 @@ function isWrittenInstant(text: string): boolean {
   const at = Date.parse(text);
   return !Number.isNaN(at) && new Date(at).toISOString() === text && text >= "0001";
 }
+
+/**
+ * How far a client of the live stream has come in both sources: the numbers of the last event and the last log record that it was
+ * sent. `log` is null while no position of the log stream is known yet.
+ */
+export type StreamPosition = { task: number; log: number | null };
+
+/** The opaque word for a position. A log position is written one higher, so that 0 can mean "not known". */
+export function toStreamCursor(position: StreamPosition): string {
+  return encodeCursor([position.task, position.log === null ? 0 : position.log + 1]);
+}
+
+/** @throws ApiError `invalid_request` for anything that `toStreamCursor` did not make */
+export function parseStreamCursor(text: string): StreamPosition {
+  const [task, log] = decodeCursor(text, ["integer", "integer"]);
+  return { task, log: log === 0 ? null : log - 1 };
+}

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from "node:http";
 import type { Logger } from "pino";
 import { admit } from "./admit.ts";
 import { actorOf, type Credentials, type Principal } from "./auth.ts";
-import { ClientGoneError, checkBodyHeaders, hasBody, isJsonType, mediaTypeOf, readBody } from "./body.ts";
+import { ClientGoneError, checkBodyHeaders, hasBody, isJsonType, mediaTypeOf, readBody, refuseForm } from "./body.ts";
 import { type InFlight, trackInFlight } from "./drain.ts";
 import { ApiError, invalidInput, rateLimited, unavailable } from "./errors.ts";
 import { parseJson } from "./json.ts";
@@ -165,6 +165,7 @@ async function takeBody(route: CompiledRoute, request: IncomingMessage): Promise
   checkBodyHeaders(request, { limitBytes, types });
   const rawBody = await readBody(request, limitBytes);
   const contentType = mediaTypeOf(request);
+  if (contentType === "application/json") refuseForm(request, rawBody);
   const isJson = !route.bodyUnparsed && route.checkBody !== null && contentType !== null && isJsonType(contentType);
   return { rawBody, contentType, body: isJson ? checked(route, parseBody(rawBody), rawBody.length) : undefined };
 }

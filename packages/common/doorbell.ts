@@ -42,12 +42,7 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
   }
 
   async function connect(): Promise<void> {
-    const next = new pg.Client({
-      connectionString: url,
-      application_name: `${name} listen`,
-      connectionTimeoutMillis: 3_000,
-      keepAlive: true,
-    });
+    const next = buildListener(url, name);
     next.on("notification", (message) => {
       if (message.payload !== self) call(message.channel);
     });
@@ -89,4 +84,14 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
       await client?.end().catch(onError);
     },
   };
+}
+
+/** LISTEN has a connection to itself: one that also runs statements hears late. */
+function buildListener(url: string, name: string): pg.Client {
+  return new pg.Client({
+    connectionString: url,
+    application_name: `${name} listen`,
+    connectionTimeoutMillis: 3_000,
+    keepAlive: true,
+  });
 }

@@ -54,15 +54,11 @@ const spacingMs = 8;
 const barrierMs = 4;
 const failedMs = 500;
 
-type Mark = { last: number; xid: number; since: number };
-
-export function buildTail<T>(options: TailOptions<T>): Tail {
-  const bell = buildBell();
-  const first = Promise.withResolvers<void>();
-  let position = -1;
+/** Up to where everything has committed or never will. */
+function buildBarrier(options: { pool: Pool; sequence: string }) {
   let sampled = -1;
   let safe = -1;
-  let marks: Mark[] = [];
+  let marks: { last: number; xid: number; since: number }[] = [];
 
   async function sample(): Promise<void> {
     const last = await lastValue(options);
@@ -72,13 +68,32 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
     marks.push({ last, xid, since: performance.now() });
   }
 
-  async function passBarriers(): Promise<void> {
-    if (marks.length === 0) return;
-    const oldest = await oldestTransactionId(options);
-    while (marks[0] && marks[0].xid < oldest) safe = marks.shift()?.last ?? safe;
-  }
+  return {
+    /** The highest number that is safe to deliver up to; -1 before the first barrier has been passed. */
+    async pass(): Promise<number> {
+      await sample();
+      if (marks.length === 0) return safe;
+      const oldest = await oldestTransactionId(options);
+      while (marks[0] && marks[0].xid < oldest) safe = marks.shift()?.last ?? safe;
+      return safe;
+    },
+    isOpen: () => marks.length > 0,
+    lagMs: () => (marks[0] ? performance.now() - marks[0].since : 0),
+    beginAnew(): void {
+      marks = [];
+      sampled = -1;
+      safe = -1;
+    },
+  };
+}
 
-  async function deliverSafe(): Promise<void> {
+export function buildTail<T>(options: TailOptions<T>): Tail {
+  const bell = buildBell();
+  const barrier = buildBarrier(options);
+  const first = Promise.withResolvers<void>();
+  let position = -1;
+
+  async function deliver(safe: number): Promise<void> {
     while (position < safe) {
       const rows = await options.read(position, safe, pageRows);
       const last = rows.at(-1);
@@ -90,20 +105,12 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
   }
 
   async function poll(): Promise<void> {
-    await sample();
-    await passBarriers();
+    const safe = await barrier.pass();
     if (safe < 0) return;
     if (position < 0) {
       position = await options.latest(safe);
       first.resolve();
-    } else await deliverSafe();
-  }
-
-  function beginAnew(error: unknown): void {
-    marks = [];
-    sampled = -1;
-    safe = -1;
-    options.onError(error);
+    } else await deliver(safe);
   }
 
   /** One poll and the rest after it: short while a barrier is open, until the bell or a second when level. */
@@ -113,17 +120,18 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
       (error: unknown) => ({ error }),
     );
     if (failure) {
-      beginAnew(failure.error);
+      barrier.beginAnew();
+      options.onError(failure.error);
       return rest(failedMs, signal);
     }
-    if (marks.length > 0) return rest(barrierMs, signal);
+    if (barrier.isOpen()) return rest(barrierMs, signal);
     await rest(spacingMs, signal);
     await bell.heard(pollMs * (0.9 + 0.2 * Math.random()), signal);
   }
 
   return {
     position: () => Math.max(position, 0),
-    lagMs: () => (marks[0] ? performance.now() - marks[0].since : 0),
+    lagMs: barrier.lagMs,
     ring: bell.ring,
     started: first.promise,
     async run(signal) {

@@ -1,17 +1,9 @@
 import type { Log } from "@signalbox/common/contracts/log.ts";
+import { parseStreamCursor, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { ApiError } from "@signalbox/common/errors.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import {
-  matches,
-  type Part,
-  parseCursor,
-  type StreamFilter,
-  toCursor,
-  toFrameText,
-  toLogPart,
-  toTaskPart,
-} from "./frame.ts";
+import { matches, type Part, type StreamFilter, toFrameText, toLogPart, toTaskPart } from "./frame.ts";
 import { toStreamFilter } from "./stream-filter.ts";
 import { bornAt, taskId, taskWith } from "./task.fixture.ts";
 
@@ -20,13 +12,13 @@ const numbers = fc.nat(Number.MAX_SAFE_INTEGER - 1);
 test("a cursor comes back as the position that it was made of", () => {
   fc.assert(
     fc.property(numbers, fc.option(numbers), (task, log) => {
-      expect(parseCursor(toCursor({ task, log }))).toEqual({ task, log });
+      expect(parseStreamCursor(toStreamCursor({ task, log }))).toEqual({ task, log });
     }),
   );
 });
 
 test("a log position of 0 and an unknown one are two cursors", () => {
-  expect(toCursor({ task: 5, log: 0 })).not.toBe(toCursor({ task: 5, log: null }));
+  expect(toStreamCursor({ task: 5, log: 0 })).not.toBe(toStreamCursor({ task: 5, log: null }));
 });
 
 const forged = (text: string) => Buffer.from(text).toString("base64url");
@@ -45,14 +37,14 @@ test.each([
   `${forged("1~2")}=`,
   forged("1~2 "),
 ])("%j is no cursor", (text) => {
-  expect(() => parseCursor(text)).toThrow(ApiError);
+  expect(() => parseStreamCursor(text)).toThrow(ApiError);
 });
 
 test("no text at all makes parsing fail otherwise than with 400", () => {
   fc.assert(
     fc.property(fc.oneof(fc.string(), fc.base64String(), fc.string().map(forged)), (text) => {
       try {
-        parseCursor(text);
+        parseStreamCursor(text);
       } catch (error) {
         expect(error).toMatchObject({ code: "invalid_request" });
       }

@@ -2,24 +2,6 @@ import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Log, LogLevel } from "@signalbox/common/contracts/log.ts";
 import { logLevels } from "@signalbox/common/contracts/log.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
-
-/**
- * How far a client has come in both sources: the numbers of the last event and the last log record that it was sent.
- * `log` is null while no position of the log stream is known yet.
- */
-export type Position = { task: number; log: number | null };
-
-/** The opaque word for a position. A log position is written one higher, so that 0 can mean "not known". */
-export function toCursor(position: Position): string {
-  return encodeCursor([position.task, position.log === null ? 0 : position.log + 1]);
-}
-
-/** @throws ApiError `invalid_request` for anything that `toCursor` did not make */
-export function parseCursor(text: string): Position {
-  const [task, log] = decodeCursor(text, ["integer", "integer"]);
-  return { task, log: log === 0 ? null : log - 1 };
-}
 
 /** What a stream shows; members that are left out let everything pass. */
 export type StreamFilter = {

@@ -1,7 +1,30 @@
 import { createHash } from "node:crypto";
 import type { CreateTask } from "@signalbox/common/contracts/task.ts";
-import type { NewTask } from "./store/create-task.ts";
 import type { TypeEntry } from "./type-book.ts";
+
+/** A task to be stored: every default is already decided, `runAt` null means now by the database's clock. */
+export type NewTask = {
+  id: string;
+  type: string;
+  source: string;
+  payload: unknown;
+  correlationId: string | null;
+  traceId: string;
+  priority: number;
+  maxAttempts: number;
+  runAt: string | null;
+  timeoutMs: number;
+  concurrencyKey: string | null;
+  userKey: string | null;
+  parentId: string | null;
+  approval: { reason: string | null; expiresInSeconds: number | null } | null;
+  /** The original of a signal; only the agent gets it. */
+  raw: unknown;
+  /** The payload's secret members, encrypted. */
+  secrets: Record<string, string> | null;
+  actor: string;
+  idempotency: { key: string; bodyHash: Buffer } | null;
+};
 
 const defaultMaxAttempts = 3;
 const defaultTimeoutMs = 30_000;
@@ -10,7 +33,12 @@ const defaultTimeoutMs = 30_000;
 export type Caller = { actor: string; isPerson: boolean; traceId: string; correlationId: string | null };
 
 /** Decides every default, so that what is stored does not change when a default does. */
-export function toNewTask(id: string, body: CreateTask, type: TypeEntry, caller: Caller): Omit<NewTask, "idempotency"> {
+export function toNewTask(
+  id: string,
+  body: CreateTask,
+  type: TypeEntry,
+  caller: Caller,
+): Omit<NewTask, "idempotency" | "raw" | "secrets"> {
   return {
     id,
     type: body.type,
@@ -28,8 +56,6 @@ export function toNewTask(id: string, body: CreateTask, type: TypeEntry, caller:
     parentId: body.parentId ?? null,
     approval: toApproval(body, type, caller),
     actor: caller.actor,
-    raw: null,
-    secrets: null,
   };
 }
 

@@ -19,43 +19,41 @@ export type Reply = { status: number; body: any; headers: Record<string, string 
 
 type Call = { method?: string; body?: unknown; headers?: Record<string, string>; as?: "person" | "service" | "nobody" };
 
-export async function startOrchestrator(options: { env?: Record<string, string>; database?: TestDatabase } = {}) {
-  const owned = options.database ? null : await freshDatabase();
-  const database = options.database ?? owned;
-  if (!database) throw new Error("no database");
-  const env = {
-    PORT: "0",
-    DATABASE_URL: database.url,
-    BASIC_AUTH_USER: "operator",
-    BASIC_AUTH_PASS: "a-test-password",
-    INTERNAL_KEY: internalKey,
-    WS_ALLOWED_ORIGINS: dashboardOrigin,
-    LOG_LEVEL: "fatal",
-    DRAIN_SECONDS: "0",
-    LOGGING_URL: "http://127.0.0.1:9",
-    ...options.env,
-  };
-  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings as never, env));
-  await app.start();
-  const url = `http://127.0.0.1:${app.port()}`;
+const baseEnv = {
+  PORT: "0",
+  BASIC_AUTH_USER: "operator",
+  BASIC_AUTH_PASS: "a-test-password",
+  INTERNAL_KEY: internalKey,
+  WS_ALLOWED_ORIGINS: dashboardOrigin,
+  LOG_LEVEL: "fatal",
+  DRAIN_SECONDS: "0",
+  LOGGING_URL: "http://127.0.0.1:9",
+};
 
-  async function call(path: string, { method = "GET", body, headers = {}, as = "person" }: Call = {}): Promise<Reply> {
-    const credentials = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} }[
-      as
-    ];
+function buildCall(url: string) {
+  return async (path: string, { method = "GET", body, headers = {}, as = "person" }: Call = {}): Promise<Reply> => {
+    const all = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} };
+    const type = body === undefined ? {} : { "content-type": "application/json" };
     const response = await request(url + path, {
       method: method as "GET",
-      headers: {
-        ...credentials,
-        ...(body === undefined ? {} : { "content-type": "application/json" }),
-        ...headers,
-      } as Record<string, string>,
+      headers: { ...all[as], ...type, ...headers } as Record<string, string>,
       ...(body === undefined ? {} : { body: isRaw(body) ? body : JSON.stringify(body) }),
     });
     const text = await response.body.text();
     return { status: response.statusCode, body: text === "" ? null : JSON.parse(text), headers: response.headers };
-  }
+  };
+}
 
+export async function startOrchestrator(options: { env?: Record<string, string>; database?: TestDatabase } = {}) {
+  const owned = options.database ? null : await freshDatabase();
+  const database = options.database ?? owned;
+  if (!database) throw new Error("no database");
+  const env = { ...baseEnv, DATABASE_URL: database.url, ...options.env };
+  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings as never, env));
+  await app.start();
+  const url = `http://127.0.0.1:${app.port()}`;
+
+  const call = buildCall(url);
   let stopped: Promise<void> | null = null;
   const stop = () => {
     stopped ??= app.stop();

@@ -1,4 +1,4 @@
-import type { MissedPolicy } from "@signalbox/common/contracts/schedule.ts";
+import type { MissedPolicy, ScheduledTask } from "@signalbox/common/contracts/schedule.ts";
 import { Cron } from "croner";
 
 /** When a schedule fires: exactly one of the three. Instants in ms since 1970. */
@@ -9,6 +9,28 @@ export type Timing =
 
 /** The fires to make now, and when it is due again; null when there is no further fire. */
 export type FirePlan = { fires: number[]; nextMs: number | null };
+
+/** What stands in a schedule's row besides its history. */
+export type ScheduleFields = {
+  name: string;
+  cron: string | null;
+  everySeconds: number | null;
+  at: string | null;
+  timezone: string;
+  task: ScheduledTask;
+  missed: MissedPolicy;
+  enabled: boolean;
+};
+
+/** How a row's timing is read; `every` counts from its anchor. */
+export function toTiming(
+  row: { cron: string | null; everySeconds: number | null; at: string | null; timezone: string },
+  anchorMs: number,
+): Timing {
+  if (row.cron !== null) return { kind: "cron", cron: row.cron, timezone: row.timezone };
+  if (row.everySeconds !== null) return { kind: "every", everyMs: row.everySeconds * 1_000, anchorMs };
+  return { kind: "at", atMs: Date.parse(row.at ?? "") };
+}
 
 /** Later than this (or than one interval, if that is shorter) a fire counts as missed. */
 const toleranceMs = 5_000;

@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { expect, test } from "vitest";
 import { findSecretMembers, sealPayload, toSealingKey, unsealPayload } from "./secret-members.ts";
 
@@ -39,10 +40,11 @@ test.each([
 });
 
 const key = toSealingKey("a key for the tests");
+const nonce = () => randomBytes(12);
 
 test("what is taken out comes back for the same task only, and nothing of it can be read meanwhile", () => {
   const payload = { token: "hunter2", list: [{ key: { deep: ["hunter3"] } }], open: "yes" };
-  const { payload: shown, sealed } = sealPayload(payload, ["/token", "/list/0/key"], { key, taskId: "t1" });
+  const { payload: shown, sealed } = sealPayload(payload, ["/token", "/list/0/key"], { key, nonce, taskId: "t1" });
   expect(shown).toEqual({ token: "[redacted]", list: [{ key: "[redacted]" }], open: "yes" });
   expect(JSON.stringify(sealed)).not.toContain("hunter");
   expect(unsealPayload(shown, sealed, { key, taskId: "t1" })).toEqual(payload);
@@ -53,7 +55,12 @@ test("what is taken out comes back for the same task only, and nothing of it can
 });
 
 test("a member that still reads [redacted] keeps its value", () => {
-  const first = sealPayload({ a: "one", b: "two" }, ["/a", "/b"], { key, taskId: "t" });
-  const second = sealPayload({ a: "[redacted]", b: "new" }, ["/a", "/b"], { key, taskId: "t", kept: first.sealed });
+  const first = sealPayload({ a: "one", b: "two" }, ["/a", "/b"], { key, nonce, taskId: "t" });
+  const second = sealPayload({ a: "[redacted]", b: "new" }, ["/a", "/b"], {
+    key,
+    nonce,
+    taskId: "t",
+    kept: first.sealed,
+  });
   expect(unsealPayload(second.payload, second.sealed, { key, taskId: "t" })).toEqual({ a: "one", b: "new" });
 });

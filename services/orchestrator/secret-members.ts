@@ -1,4 +1,4 @@
-import { createCipheriv, createDecipheriv, createHash, randomBytes } from "node:crypto";
+import { createCipheriv, createDecipheriv, createHash } from "node:crypto";
 
 /** What stands in a payload where a secret was. */
 export const redacted = "[redacted]";
@@ -75,9 +75,13 @@ export function toSealingKey(secret: string): Buffer {
   return createHash("sha256").update(`signalbox payload members\n${secret}`).digest();
 }
 
+/** @param nonce twelve bytes that never come twice, passed in so that the rule stays pure */
+export type SealOptions = { key: Buffer; taskId: string; kept?: Sealed | null; nonce: () => Buffer };
+
 /** Encrypts one value for one task and one place, so that it can be moved to no other. AES-256-GCM. */
-function seal(key: Buffer, bound: string, value: unknown): string {
-  const nonce = randomBytes(12);
+function seal(options: SealOptions, bound: string, value: unknown): string {
+  const { key } = options;
+  const nonce = options.nonce();
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(bound));
   const body = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString("base64");
@@ -99,7 +103,7 @@ function unseal(key: Buffer, bound: string, text: string): unknown {
 export function sealPayload(
   payload: unknown,
   pointers: readonly string[],
-  options: { key: Buffer; taskId: string; kept?: Sealed | null },
+  options: SealOptions,
 ): { payload: unknown; sealed: Sealed | null } {
   if (pointers.length === 0) return { payload, sealed: null };
   const sealed: Sealed = {};
@@ -107,7 +111,7 @@ export function sealPayload(
   for (const pointer of pointers) {
     const value = read(payload, pointer);
     const kept = value === redacted ? options.kept?.[pointer] : undefined;
-    sealed[pointer] = kept ?? seal(options.key, `${options.taskId}${pointer}`, value);
+    sealed[pointer] = kept ?? seal(options, `${options.taskId}${pointer}`, value);
     shown = write(shown, toParts(pointer), redacted);
   }
   return { payload: shown, sealed };

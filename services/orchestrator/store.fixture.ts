@@ -4,8 +4,8 @@ import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildPool, type Queryable } from "@signalbox/common/sql.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
-import { toNewTask } from "./new-task.ts";
-import { insertTask, type NewTask } from "./store/create-task.ts";
+import { type NewTask, toNewTask } from "./new-task.ts";
+import { insertTask } from "./store/create-task.ts";
 import type { Finish, Outcome } from "./store/finish-attempts.ts";
 import type { Claimed } from "./store/rows.ts";
 import { buildStore } from "./store.ts";
@@ -31,7 +31,7 @@ export async function openStore(clusterUrl?: string) {
   async function insert(members: Partial<NewTask> = {}, db: Queryable = pool): Promise<Task> {
     const made = toNewTask(uuidv7(), { type: "work" }, type, caller);
     const traceId = randomBytes(16).toString("hex");
-    const task = await insertTask(db, { ...made, traceId, idempotency: null, ...members });
+    const task = await insertTask(db, { ...made, traceId, raw: null, secrets: null, idempotency: null, ...members });
     if (task === null) throw new Error("the task was not stored");
     return task;
   }

@@ -1,10 +1,12 @@
 import type { Heartbeat } from "@signalbox/common/contracts/agent.ts";
 import type { TaskQuery } from "@signalbox/common/contracts/task.ts";
 import { exec, one, type Pool, sql } from "@signalbox/common/sql.ts";
+import type { NewTask } from "./new-task.ts";
+import type { ScheduleFields } from "./schedule.ts";
 import * as agents from "./store/agents.ts";
 import { cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
 import { claimTasks, type Slot } from "./store/claim-tasks.ts";
-import { getReplayed, insertTask, type NewTask } from "./store/create-task.ts";
+import { getReplayed, insertTask } from "./store/create-task.ts";
 import { type Finish, finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
 import * as leases from "./store/leases.ts";
 import { countUses, forgetUses } from "./store/rate-limits.ts";
@@ -55,11 +57,8 @@ export function buildStore(pool: Pool) {
     countUses: (keys: readonly string[]) => countUses(pool, keys),
     forgetUses: () => forgetUses(pool),
     readClock: () => schedules.readClock(pool),
-    insertSchedule: (
-      id: string,
-      fields: schedules.ScheduleFields,
-      made: { by: string; nextMs: number | null; nowMs: number },
-    ) => schedules.insertSchedule(pool, id, fields, made),
+    insertSchedule: (id: string, fields: ScheduleFields, made: { by: string; nextMs: number | null; nowMs: number }) =>
+      schedules.insertSchedule(pool, id, fields, made),
     findSchedule: (id: string) => schedules.findSchedule(pool, id),
     listSchedules: (page: { limit: number; cursor: string | undefined }) => schedules.listSchedules(pool, page),
     changeSchedule: (id: string, plan: Parameters<typeof schedules.changeSchedule>[2]) =>

@@ -1,6 +1,9 @@
 import type { StreamQuery } from "@signalbox/common/contracts/frame.ts";
 import type { StreamFilter } from "./frame.ts";
 
+/** More clients than this one orchestrator does not serve at once. */
+export const maxClients = 2_000;
+
 /** The query of a stream as a filter; what it leaves out lets everything pass. */
 export function toStreamFilter(query: StreamQuery): StreamFilter {
   const types = query.types?.split(",") ?? ["task", "log"];

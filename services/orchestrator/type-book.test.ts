@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { TypeRow } from "./store/agents.ts";
+import type { TypeRow } from "./type-book.ts";
 import { toTypeEntries } from "./type-book.ts";
 
 function row(agent: string, members: Partial<TypeRow> = {}): TypeRow {

@@ -1,4 +1,13 @@
-import type { TypeRow } from "./store/agents.ts";
+/** What one agent registered about one type. */
+export type TypeRow = {
+  type: string;
+  agent: string;
+  description: string | null;
+  payloadSchema: Record<string, unknown> | null;
+  timeoutMs: number | null;
+  priority: number;
+  approvalRequired: boolean;
+};
 
 /** What counts about one type: who says it, and what is demanded of a payload. */
 export type TypeEntry = {

@@ -1,6 +1,8 @@
 import type { Task, Why } from "@signalbox/common/contracts/task.ts";
 import type { LiveAgent } from "./slots.ts";
-import type { WaitFacts } from "./store/read-tasks.ts";
+
+/** Why a task that is queued does not run, as far as its row and its line tell. */
+export type WaitFacts = { due: boolean; runAt: string; ahead: string | null; ready: boolean };
 
 /**
  * Why a queued or waiting task does not run at this moment.

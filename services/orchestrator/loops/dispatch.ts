@@ -4,7 +4,9 @@
  * If the process dies after a claim, the lease runs out and the reaper takes the task up. If it dies after the agent's
  * answer and before the write, the agent sees the task again: an agent may see one task twice, which the contract says.
  */
+
 import { buildBell } from "@signalbox/common/tail.ts";
+import { leaseMs } from "../lease.ts";
 import { type FreeSlot, planSlots, slotKey } from "../slots.ts";
 import type { Claimed, Lease } from "../store/rows.ts";
 import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
@@ -12,7 +14,6 @@ import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
 const pollMs = 5_000;
 /** Slots filled by one claim; more would make one statement long. */
 const maxClaim = 200;
-export const leaseMs = 30_000;
 
 export type DispatchOptions = AttemptOptions & { owner: string; onStarted: () => void };
 

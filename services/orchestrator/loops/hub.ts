@@ -8,15 +8,16 @@
  * comes twice. A client whose buffer is full turns to behind and goes on from its own position when it has drained.
  */
 
+import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { type Part, type Position, toCursor, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
+import { type Part, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export type Hub = {
-  position(): Position;
+  position(): StreamPosition;
   /** The tail of the ledger delivers here. */
   publishEvents(entries: readonly LedgerEntry[]): void;
   subscribe(subscriber: Subscriber): () => void;
@@ -39,7 +40,7 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
   let taskSeq: number | null = null;
   let logSeq: number | null = null;
 
-  const position = (): Position => ({ task: taskSeq ?? options.tailPosition(), log: logSeq });
+  const position = (): StreamPosition => ({ task: taskSeq ?? options.tailPosition(), log: logSeq });
 
   function publish(part: Part): void {
     if (part.source === "task") taskSeq = part.seq;
@@ -47,7 +48,7 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
     let shared: string | null = null;
     for (const subscriber of subscribers) {
       subscriber.publish(part, () => {
-        shared ??= toFrameText(part, toCursor(position()));
+        shared ??= toFrameText(part, toStreamCursor(position()));
         return shared;
       });
     }
@@ -92,19 +93,24 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
     async settled(timeoutMs) {
       if (logSeq === null) await Promise.race([logKnown.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
-    async followLogs(signal) {
-      let failures = 0;
-      while (!signal.aborted) {
-        const failure = await followOnce(signal).then(
-          () => null,
-          (error: unknown) => ({ error }),
-        );
-        failures = failure === null || signal.aborted ? 0 : failures + 1;
-        // At a start both services come up together, so the first tries may find nobody.
-        if (failures === saidAfter)
-          options.log.warn({ err: failure?.error }, "the log stream cannot be read; it is retried");
-        await rest(reconnectMs * (0.5 + Math.random()), signal);
-      }
-    },
+    followLogs: (signal) => followForever(followOnce, options.log, signal),
   };
+}
+
+async function followForever(
+  follow: (signal: AbortSignal) => Promise<void>,
+  log: Log,
+  signal: AbortSignal,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    const failure = await follow(signal).then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
+    failures = failure === null || signal.aborted ? 0 : failures + 1;
+    // At a start both services come up together, so the first tries may find nobody.
+    if (failures === saidAfter) log.warn({ err: failure?.error }, "the log stream cannot be read; it is retried");
+    await rest(reconnectMs * (0.5 + Math.random()), signal);
+  }
 }

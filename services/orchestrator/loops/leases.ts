@@ -2,11 +2,12 @@
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { retryDelayMs } from "../backoff.ts";
+import { leaseMs } from "../lease.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
 import type { Expired } from "../store/leases.ts";
 import type { Lease } from "../store/rows.ts";
 import type { Store } from "../store.ts";
-import { type Dispatcher, leaseMs } from "./dispatch.ts";
+import type { Dispatcher } from "./dispatch.ts";
 
 const renewMs = 10_000;
 const reapMs = 2_000;

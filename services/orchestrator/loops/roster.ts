@@ -1,11 +1,11 @@
 /** Which agents live, as routing sees them: the heartbeats of all orchestrators, read every few seconds and at each new one. */
+
 import type { Heartbeat } from "@signalbox/common/contracts/agent.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
+import { staleMs } from "../lease.ts";
 import { type LiveAgent, slotKey } from "../slots.ts";
 import type { Store } from "../store.ts";
 
-/** Without a heartbeat for this long an agent is stale and gets nothing. */
-export const staleMs = 30_000;
 const refreshMs = 5_000;
 
 export type Roster = {
@@ -50,14 +50,8 @@ export function buildRoster(options: {
     ]);
     const now = performance.now();
     const isNews = rows.some((row) => !seen.has(row.instance));
-    for (const row of rows)
-      seen.set(row.instance, {
-        name: row.name,
-        instance: row.instance,
-        url: row.url,
-        types: row.types,
-        seenAt: now - row.ageMs,
-      });
+    for (const { name, instance, url, types, ageMs } of rows)
+      seen.set(instance, { name, instance, url, types, seenAt: now - ageMs });
     for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
     const wasBusy = others.size > 0;
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));

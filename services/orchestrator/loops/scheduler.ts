@@ -5,9 +5,8 @@ import type { Log } from "@signalbox/common/log.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { newTrace } from "@signalbox/common/trace.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
-import { toNewTask } from "../new-task.ts";
+import { type NewTask, toNewTask } from "../new-task.ts";
 import { planFires } from "../schedule.ts";
-import type { NewTask } from "../store/create-task.ts";
 import type { Store } from "../store.ts";
 import type { TypeCatalog } from "./type-catalog.ts";
 
@@ -39,7 +38,7 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
       throw error;
     }
     const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
-    return { ...toNewTask(uuidv7(), body, type, caller), idempotency: null };
+    return { ...toNewTask(uuidv7(), body, type, caller), raw: null, secrets: null, idempotency: null };
   }
 
   /** Milliseconds until it is worth looking again. */

@@ -1,7 +1,9 @@
 /** Opens live streams for clients, whatever carries them, and beats their hearts. */
+
+import { parseStreamCursor, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogStreamClient } from "../clients/log-stream.ts";
-import { parseCursor, type StreamFilter, toCursor } from "../frame.ts";
+import type { StreamFilter } from "../frame.ts";
 import type { Store } from "../store.ts";
 import type { Hub } from "./hub.ts";
 import { type Sink, Subscriber } from "./subscriber.ts";
@@ -9,9 +11,6 @@ import { type Sink, Subscriber } from "./subscriber.ts";
 export const heartbeatMs = 15_000;
 /** How long a new client waits for the first word of the logging service. */
 const settleMs = 2_000;
-/** More clients than this one orchestrator does not serve at once. */
-export const maxClients = 2_000;
-
 export type Streams = {
   /**
    * Sends `hello`, then every frame that passes the filter, until the signal.
@@ -37,11 +36,11 @@ export function buildStreams(options: {
 
   return {
     async open({ filter, since, sink, signal }) {
-      const from = since === null ? null : parseCursor(since);
+      const from = since === null ? null : parseStreamCursor(since);
       await hub.settled(settleMs);
       if (signal.aborted) return;
       const subscriber = new Subscriber({ filter, since: from, sink, sources, signal });
-      const cursor = from === null ? subscriber.cursor() : toCursor(from);
+      const cursor = from === null ? subscriber.cursor() : toStreamCursor(from);
       sink.send(
         JSON.stringify({ type: "hello", cursor, heartbeatMs, instance: options.instance, version: options.version }),
         cursor,

@@ -1,16 +1,9 @@
 /** One client of the live stream: what it wants, how far it has come, and how it catches up (see hub.ts). */
+
+import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import {
-  matches,
-  type Part,
-  type Position,
-  type StreamFilter,
-  toCursor,
-  toFrameText,
-  toLogPart,
-  toTaskPart,
-} from "../frame.ts";
+import { matches, type Part, type StreamFilter, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
 
 /** Where frames go; a WebSocket or a server-sent event stream. */
@@ -22,7 +15,7 @@ export type Sink = {
 };
 
 export type Sources = {
-  position(): Position;
+  position(): StreamPosition;
   readLedger(range: { after: number; upTo: number; limit: number }): Promise<LedgerEntry[]>;
   logs: LogStreamClient;
 };
@@ -30,7 +23,7 @@ export type Sources = {
 export type SubscriberOptions = {
   filter: StreamFilter;
   /** The position that the client has come to; null starts from now. */
-  since: Position | null;
+  since: StreamPosition | null;
   sink: Sink;
   sources: Sources;
   signal: AbortSignal;
@@ -86,7 +79,7 @@ export class Subscriber {
   /** Where it stands: a feed that is live stands where the hub stands, even if nothing of it passed the filter. */
   cursor(): string {
     const now = this.#options.sources.position();
-    return toCursor({
+    return toStreamCursor({
       task: isLevel(this.#task) ? Math.max(now.task, this.#task.seq ?? 0) : (this.#task.seq ?? 0),
       log: isLevel(this.#log) ? latest(now.log, this.#log.seq) : this.#log.seq,
     });

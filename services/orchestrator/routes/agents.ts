@@ -4,7 +4,7 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { Type } from "typebox";
 import { judgeAgentUrl } from "../address.ts";
 import type { Context } from "../context.ts";
-import { staleMs } from "../loops/roster.ts";
+import { staleMs } from "../lease.ts";
 import type { TypeCatalog } from "../loops/type-catalog.ts";
 
 const maxSchemaBytes = 65_536;

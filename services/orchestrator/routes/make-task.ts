@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { CreateTask, Task } from "@signalbox/common/contracts/task.ts";
 import { ApiError, invalidRequest, unavailable } from "@signalbox/common/errors.ts";
 import { sqlState } from "@signalbox/common/sql-state.ts";
@@ -76,6 +77,7 @@ export function takeSecrets(
     key: sealingKey,
     taskId: task.id,
     kept: task.kept ?? null,
+    nonce: () => randomBytes(12),
   });
   return { payload, secrets: sealed };
 }

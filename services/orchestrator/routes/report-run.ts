@@ -4,7 +4,7 @@ import { ApiError, notFound } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
-import { leaseMs } from "../loops/dispatch.ts";
+import { leaseMs } from "../lease.ts";
 import { TaskId } from "./task-id.ts";
 
 const closed = { additionalProperties: false } as const;

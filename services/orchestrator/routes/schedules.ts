@@ -6,8 +6,8 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
-import { judgeTiming, nextFireMs } from "../schedule.ts";
-import { type ScheduleFields, toTiming } from "../store/schedules.ts";
+import { judgeTiming, nextFireMs, type ScheduleFields, toTiming } from "../schedule.ts";
+import { findSecretMembers } from "../secret-members.ts";
 import { TaskId } from "./task-id.ts";
 
 export const createSchedule = (context: Context) =>
@@ -173,5 +173,13 @@ async function checkTask({ catalog }: Context, { task }: ScheduleFields): Promis
       `No agent has ever registered the type "${task.type}"; GET /task-types lists those that are known.`,
     );
   }
-  catalog.checkPayload(type, task.payload === undefined ? {} : task.payload);
+  const payload = task.payload === undefined ? {} : task.payload;
+  catalog.checkPayload(type, payload);
+  const [secret] = type.payloadSchema === null ? [] : findSecretMembers(type.payloadSchema, payload);
+  if (secret !== undefined) {
+    throw invalidRequest(
+      `/task/payload${secret}`,
+      "is a secret, which a schedule would show to everybody; leave it to the agent's settings",
+    );
+  }
 }

@@ -5,14 +5,14 @@ import { admit } from "@signalbox/common/admit.ts";
 import type { Credentials } from "@signalbox/common/auth.ts";
 import { StreamQuery } from "@signalbox/common/contracts/frame.ts";
 import { isAllowedOrigin } from "@signalbox/common/cors.ts";
+import { parseStreamCursor } from "@signalbox/common/cursor.ts";
 import { ApiError, notFound, toApiError, unavailable } from "@signalbox/common/errors.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { compileParameters, parseQuery } from "@signalbox/common/query.ts";
 import { type WebSocket, WebSocketServer } from "ws";
-import { parseCursor } from "../frame.ts";
-import { maxClients, type Streams } from "../loops/streams.ts";
+import type { Streams } from "../loops/streams.ts";
 import type { Sink } from "../loops/subscriber.ts";
-import { toStreamFilter } from "../stream-filter.ts";
+import { maxClients, toStreamFilter } from "../stream-filter.ts";
 
 const maxInboundBytes = 65_536;
 const pingMs = 15_000;
@@ -23,12 +23,9 @@ export type Sockets = {
   close(graceMs: number): Promise<void>;
 };
 
-export function buildSockets(options: {
-  streams: Streams;
-  credentials: Credentials;
-  allowedOrigins: readonly string[];
-  log: Log;
-}): Sockets {
+export type SocketOptions = { streams: Streams; credentials: Credentials; allowedOrigins: readonly string[]; log: Log };
+
+export function buildSockets(options: SocketOptions): Sockets {
   // Frames are small and many: compressing each costs more than it saves.
   const server = new WebSocketServer({
     noServer: true,
@@ -36,28 +33,6 @@ export function buildSockets(options: {
     maxPayload: maxInboundBytes,
     clientTracking: true,
   });
-  const readQuery = compileParameters(StreamQuery, "query parameter");
-
-  function judge(request: IncomingMessage): StreamQuery {
-    const [path = "", search = ""] = splitUrl(request.url ?? "");
-    if (path !== "/ws") throw notFound("WebSocket", path);
-    const given = parseQuery(search);
-    admit(request, {
-      rule: "any",
-      credentials: options.credentials,
-      allowedOrigins: options.allowedOrigins,
-      queryAuth: given.get("auth") ?? null,
-    });
-    const { origin } = request.headers;
-    if (origin !== undefined && !isAllowedOrigin(origin, options.allowedOrigins)) {
-      throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
-    }
-    const query = readQuery(given) as StreamQuery;
-    if (query.since !== undefined) parseCursor(query.since);
-    if (options.streams.count() >= maxClients)
-      throw unavailable("Too many live streams are open here; try again shortly.", 5);
-    return query;
-  }
 
   function serve(socket: WebSocket, wire: Duplex, query: StreamQuery, lastEventId: string | null): void {
     const end = new AbortController();
@@ -76,10 +51,10 @@ export function buildSockets(options: {
     upgrade(request, socket, head) {
       socket.on("error", () => socket.destroy());
       try {
-        const query = judge(request);
+        const query = judgeUpgrade(request, options);
         const last = request.headers["last-event-id"];
         const lastEventId = typeof last === "string" && last !== "" ? last : null;
-        if (lastEventId !== null) parseCursor(lastEventId);
+        if (lastEventId !== null) parseStreamCursor(lastEventId);
         server.handleUpgrade(request, socket, head, (ws) => serve(ws, socket, query, lastEventId));
       } catch (error) {
         refuse(socket, toApiError(error));
@@ -96,6 +71,24 @@ export function buildSockets(options: {
       clearTimeout(timer);
     },
   };
+}
+
+const readQuery = compileParameters(StreamQuery, "query parameter");
+
+/** What the client asks for, if it may. @throws ApiError with which the handshake is refused */
+function judgeUpgrade(request: IncomingMessage, { streams, credentials, allowedOrigins }: SocketOptions): StreamQuery {
+  const [path = "", search = ""] = splitUrl(request.url ?? "");
+  if (path !== "/ws") throw notFound("WebSocket", path);
+  const given = parseQuery(search);
+  admit(request, { rule: "any", credentials, allowedOrigins, queryAuth: given.get("auth") ?? null });
+  const { origin } = request.headers;
+  if (origin !== undefined && !isAllowedOrigin(origin, allowedOrigins)) {
+    throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
+  }
+  const query = readQuery(given) as StreamQuery;
+  if (query.since !== undefined) parseStreamCursor(query.since);
+  if (streams.count() >= maxClients) throw unavailable("Too many live streams are open here; try again shortly.", 5);
+  return query;
 }
 
 function splitUrl(url: string): [string, string] {

@@ -1,10 +1,9 @@
 import { Frame, StreamQuery } from "@signalbox/common/contracts/frame.ts";
+import { parseStreamCursor } from "@signalbox/common/cursor.ts";
 import { ApiError, unavailable } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
-import { parseCursor } from "../frame.ts";
-import { maxClients } from "../loops/streams.ts";
-import { toStreamFilter } from "../stream-filter.ts";
+import { maxClients, toStreamFilter } from "../stream-filter.ts";
 
 /** The live stream as server-sent events: the same frames as `/ws`, `id:` is their cursor. */
 export const stream = ({ streams }: Context) =>
@@ -19,7 +18,7 @@ export const stream = ({ streams }: Context) =>
     async handle({ query, headers, signal }) {
       const last = headers["last-event-id"];
       const since = query.since ?? (typeof last === "string" && last !== "" ? last : null);
-      if (since !== null) parseCursor(since);
+      if (since !== null) parseStreamCursor(since);
       if (streams.count() >= maxClients)
         throw unavailable("Too many live streams are open here; try again shortly.", 5);
       return {

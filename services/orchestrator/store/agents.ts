@@ -1,5 +1,6 @@
 import type { AgentType, Heartbeat } from "@signalbox/common/contracts/agent.ts";
 import { exec, many, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
+import type { TypeRow } from "../type-book.ts";
 
 /** An agent instance as its last heartbeat described it. */
 export type AgentRow = {
@@ -88,17 +89,6 @@ export function countOthersRunning(
      where status = 'running' and lease_owner is distinct from ${owner} group by 1, 2`,
   );
 }
-
-/** What one agent registered about one type. */
-export type TypeRow = {
-  type: string;
-  agent: string;
-  description: string | null;
-  payloadSchema: Record<string, unknown> | null;
-  timeoutMs: number | null;
-  priority: number;
-  approvalRequired: boolean;
-};
 
 /** Every type that any agent has ever registered, or only one type; the one whose word counts first. */
 export function listTypes(db: Queryable, type?: string): Promise<TypeRow[]> {

@@ -1,30 +1,7 @@
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { maybeOne, one, prepared, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
+import type { NewTask } from "../new-task.ts";
 import { taskColumns, toTask } from "./rows.ts";
-
-/** A task to be stored: every default is already decided, `runAt` null means now by the database's clock. */
-export type NewTask = {
-  id: string;
-  type: string;
-  source: string;
-  payload: unknown;
-  correlationId: string | null;
-  traceId: string;
-  priority: number;
-  maxAttempts: number;
-  runAt: string | null;
-  timeoutMs: number;
-  concurrencyKey: string | null;
-  userKey: string | null;
-  parentId: string | null;
-  approval: { reason: string | null; expiresInSeconds: number | null } | null;
-  /** The original of a signal; only the agent gets it. */
-  raw: unknown;
-  /** The payload's secret members, encrypted. */
-  secrets: Record<string, string> | null;
-  actor: string;
-  idempotency: { key: string; bodyHash: Buffer } | null;
-};
 
 /**
  * Stores a task, its `created` event and its idempotency key in one statement.

@@ -12,6 +12,7 @@ import {
   type Sql,
   sql,
 } from "@signalbox/common/sql.ts";
+import type { WaitFacts } from "../why.ts";
 import { type LedgerEntry, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
 
 /** One task; null when there is none of that id. */
@@ -152,9 +153,6 @@ function toTextCondition(q: string): Sql {
 function toPattern(text: string): string {
   return `%${text.replace(/[\\%_]/g, "\\$&")}%`;
 }
-
-/** Why a task that is queued does not run, as far as its row and its line tell. */
-export type WaitFacts = { due: boolean; runAt: string; ahead: string | null; ready: boolean };
 
 /** Null: the task is not queued. */
 export function explainWait(db: Queryable, id: string): Promise<WaitFacts | null> {

@@ -12,8 +12,9 @@ import {
   sql,
   transaction,
 } from "@signalbox/common/sql.ts";
-import type { FirePlan, Timing } from "../schedule.ts";
-import { insertTask, type NewTask } from "./create-task.ts";
+import type { NewTask } from "../new-task.ts";
+import { type FirePlan, type ScheduleFields, type Timing, toTiming } from "../schedule.ts";
+import { insertTask } from "./create-task.ts";
 
 function toInstant(value: unknown): string | null {
   return value === null ? null : (value as Date).toISOString();
@@ -37,28 +38,6 @@ function toSchedule(row: Row): Schedule {
     createdAt: toInstant(row.created_at) ?? "",
     updatedAt: toInstant(row.updated_at) ?? "",
   };
-}
-
-/** What stands in a schedule's row besides its history. */
-export type ScheduleFields = {
-  name: string;
-  cron: string | null;
-  everySeconds: number | null;
-  at: string | null;
-  timezone: string;
-  task: ScheduledTask;
-  missed: MissedPolicy;
-  enabled: boolean;
-};
-
-/** How a row's timing is read; `every` counts from its anchor. */
-export function toTiming(
-  row: { cron: string | null; everySeconds: number | null; at: string | null; timezone: string },
-  anchorMs: number,
-): Timing {
-  if (row.cron !== null) return { kind: "cron", cron: row.cron, timezone: row.timezone };
-  if (row.everySeconds !== null) return { kind: "every", everyMs: row.everySeconds * 1_000, anchorMs };
-  return { kind: "at", atMs: Date.parse(row.at ?? "") };
 }
 
 export function insertSchedule(

@@ -1,0 +1,194 @@
+import type { Frame } from "@signalbox/common/contracts/frame.ts";
+import type { Cluster } from "@signalbox/testing/cluster.ts";
+import { freshDatabase, ownCluster } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { WebSocket } from "ws";
+import { checkLedger } from "./ledger-check.fixture.ts";
+import { reply as answer, basic, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+
+/** Of its own, because it is stopped and locked here. One after the other: each test has the whole server. */
+let cluster: Cluster;
+
+beforeAll(async () => {
+  cluster = await ownCluster();
+});
+
+afterAll(() => cluster[Symbol.asyncDispose]());
+
+const unavailable = {
+  status: 503,
+  body: { error: { code: "unavailable" } },
+  headers: { "retry-after": expect.stringMatching(/^\d+$/) },
+};
+
+async function follow(box: Orchestrator) {
+  const socket = new WebSocket(`${box.url.replace("http", "ws")}/ws?types=task`, { headers: { authorization: basic } });
+  const frames: Frame[] = [];
+  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
+  socket.on("error", () => undefined);
+  await eventually(() => frames.length > 0, { what: "hello" });
+  return {
+    frames,
+    shown: () =>
+      frames.flatMap((frame) => (frame.type === "task" ? [`${frame.event.taskId} ${frame.event.version}`] : [])),
+    [Symbol.dispose]: () => socket.terminate(),
+  };
+}
+
+/** Everything that the ledger holds, as the frames should have shown it. */
+async function ledgerOf(box: Orchestrator): Promise<string[]> {
+  const { rows } = await box.database.pool.query("select task_id, version from task_events order by seq");
+  return rows.map((row) => `${row.task_id} ${row.version}`);
+}
+
+test.each(["fast", "immediate"] as const)(
+  "a %s restart of PostgreSQL: 503 meanwhile, back within 5 s, runs under way end once, no frame is lost",
+  async (mode) => {
+    await using database = await freshDatabase(cluster.url);
+    await using box = await startOrchestrator({ database });
+    await using agent = await startAgent((call) => (call.payload === "held" ? undefined : { result: 1 }));
+    await box.register(agent, [{}]);
+    using client = await follow(box);
+    const before = await box.post({ type: "work" });
+    await box.until(before.id, (now) => now.status === "completed");
+    const held = await box.post({ type: "work", payload: "held", concurrencyKey: "k" });
+    await agent.called(2);
+
+    await cluster.stop(mode);
+    const key = { "idempotency-key": "over the outage" };
+    expect(await box.call("/task", { method: "POST", body: { type: "work" }, headers: key })).toMatchObject(
+      unavailable,
+    );
+    expect(await box.call(`/task/${held.id}`)).toMatchObject(unavailable);
+    expect(await box.call("/tasks")).toMatchObject(unavailable);
+    expect(await box.call(`/task/${held.id}`, { method: "PATCH", body: { ifVersion: 2 } })).toMatchObject(unavailable);
+    expect((await box.call("/health")).status).toBe(200);
+    expect(await box.call("/ready")).toMatchObject({
+      status: 503,
+      body: { ready: false, checks: [{ name: "database", ok: false }] },
+    });
+    // Its answer comes while there is nowhere to write it.
+    const call = agent.calls[1];
+    if (call) answer(call.response, 200, { result: "held" });
+
+    await cluster.start();
+    const back = await eventually(
+      async () => {
+        const reply = await box.call("/task", { method: "POST", body: { type: "work" }, headers: key });
+        return reply.status < 300 && reply;
+      },
+      { timeoutMs: 5_000, what: "recovery" },
+    );
+    await box.until(back.body.id, (now) => now.status === "completed");
+    const done = await box.until(held.id, (now) => now.status === "completed");
+    expect(done).toMatchObject({ result: "held", attempt: 1 });
+    expect(done.events.map((event) => event.kind)).toEqual(["created", "started", "completed"]);
+    expect((await box.call("/ready")).status).toBe(200);
+    await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
+    expect(client.shown()).toEqual(await ledgerOf(box));
+  },
+  60_000,
+);
+
+test("every connection cut, again and again under load: nothing is lost and nothing runs twice in a key", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await using box = await startOrchestrator({ database });
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await box.register(agent, [{ maxConcurrency: 20 }]);
+  using client = await follow(box);
+  const made: string[] = [];
+  const post = async (at: number) => {
+    const headers = { "idempotency-key": `cut ${at}` };
+    const body = { type: "work", payload: at, ...(at % 2 && { concurrencyKey: `k${at % 7}` }) };
+    const reply = await eventually(
+      async () => {
+        const tried = await box.call("/task", { method: "POST", body, headers });
+        return tried.status < 300 && tried;
+      },
+      { what: "a task that is taken" },
+    );
+    made.push(reply.body.id);
+  };
+  const posting = Promise.all(
+    Array.from({ length: 4 }, async (_, lane) => {
+      for (let at = lane; at < 160; at += 4) await post(at);
+    }),
+  );
+  for (let round = 0; round < 6; round++) {
+    await eventually(() => made.length > 20 * (round + 1), { what: "load" });
+    await database.pool.query(
+      "select pg_terminate_backend(pid) from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()",
+    );
+  }
+  await posting;
+  for (const id of made) await box.until(id, (now) => now.status === "completed", "a task after the cuts");
+  expect(new Set(made).size).toBe(160);
+  const { rows } = await database.pool.query("select count(*)::int as n from tasks");
+  expect(rows).toEqual([{ n: 160 }]);
+  expect(await checkLedger(database.pool, [])).toEqual([]);
+  await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
+  expect(client.shown()).toEqual(await ledgerOf(box));
+}, 60_000);
+
+test("a locked row costs its own callers a 503 in time, and nobody else anything", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await using box = await startOrchestrator({ database });
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await box.register(agent, [{}]);
+  const locked = await box.post({ type: "work", runAt: "2199-01-01T00:00:00Z" });
+  const holder = await database.pool.connect();
+  await holder.query("begin");
+  await holder.query("select 1 from tasks where id = $1 for update", [locked.id]);
+  const startedAt = performance.now();
+  const patched = box.call(`/task/${locked.id}`, { method: "PATCH", body: { ifVersion: 1, priority: 1 } });
+  const canceled = box.call(`/task/${locked.id}/cancel`, { method: "POST" });
+  const other = await box.post({ type: "work" });
+  await box.until(other.id, (now) => now.status === "completed");
+  expect(await patched).toMatchObject(unavailable);
+  expect(await canceled).toMatchObject(unavailable);
+  expect(performance.now() - startedAt).toBeLessThan(6_000);
+  await holder.query("rollback");
+  holder.release();
+  expect(await box.get(locked.id)).toMatchObject({ version: 1, status: "queued" });
+  expect((await box.call(`/task/${locked.id}`, { method: "PATCH", body: { ifVersion: 1, priority: 1 } })).status).toBe(
+    200,
+  );
+});
+
+test("a transaction that is held open delays the frames and loses none", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await using box = await startOrchestrator({ database });
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await box.register(agent, [{}]);
+  using client = await follow(box);
+  const holder = await database.pool.connect();
+  await holder.query("begin");
+  await holder.query("select pg_current_xact_id()");
+  const task = await box.post({ type: "work" });
+  await box.until(task.id, (now) => now.status === "completed");
+  const waiting = box.call("/task", { method: "POST", body: { type: "work" }, headers: { prefer: "wait=1" } });
+  expect((await waiting).body).toMatchObject({ status: "completed" });
+  expect(client.shown()).toEqual([]);
+  expect((await box.call("/health")).status).toBe(200);
+  await holder.query("rollback");
+  holder.release();
+  await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
+  expect(client.shown()).toEqual(await ledgerOf(box));
+});
+
+test("an orchestrator that starts while the database is away serves as soon as it is there", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await cluster.stop();
+  await using box = await startOrchestrator({ database });
+  expect((await box.call("/health")).status).toBe(200);
+  expect((await box.call("/ready")).status).toBe(503);
+  await cluster.start();
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await eventually(() => box.register(agent, [{}]).then(() => true), { timeoutMs: 5_000, what: "recovery" });
+  const task = await box.post({ type: "work" });
+  await box.until(task.id, (now) => now.status === "completed");
+  using client = await follow(box);
+  await box.post({ type: "work" });
+  await eventually(() => client.shown().length === 3, { what: "frames" });
+}, 60_000);
