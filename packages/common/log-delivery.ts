@@ -175,7 +175,7 @@ class LogDelivery {
     this.#queue.drop(lost);
     this.#settle();
     await this.#backlog?.close();
-    await this.#post.close();
+    this.#post.close();
   }
 
   /** At the very end of the process: no time to deliver, only to write. */

@@ -1,4 +1,5 @@
-import { Agent, request } from "undici";
+import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
+import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 
 export type PostOptions = { url: string; internalKey: string; timeoutMs: number };
 
@@ -13,46 +14,70 @@ export type PostOutcome =
 
 export type LogPost = {
   send(lines: readonly string[], signal: AbortSignal): Promise<PostOutcome>;
-  close(): Promise<void>;
+  close(): void;
 };
 
 const retryAfterMaxMs = 30_000;
 const answerMaxBytes = 1_048_576;
 
-/** Posts batches of log lines over one kept connection. Never throws, and never logs: it would feed itself. */
+/**
+ * Posts batches of log lines over one kept connection. Never throws, and never logs: it would feed itself. By Node's own
+ * client, because every process has a log, and the memory of another client would be paid in each of them.
+ */
 export function buildLogPost({ url, internalKey, timeoutMs }: PostOptions): LogPost {
   const target = new URL("/log", url);
-  const dispatcher = new Agent({
-    connections: 1,
-    pipelining: 1,
-    connect: { timeout: timeoutMs },
-    maxResponseSize: answerMaxBytes,
-  });
+  const isSecure = target.protocol === "https:";
+  const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 });
   const headers = { "content-type": "application/x-ndjson", "x-internal-key": internalKey };
 
+  function open(body: Buffer, signal: AbortSignal): ClientRequest {
+    const options = { method: "POST", agent, signal, headers: { ...headers, "content-length": body.length } };
+    return isSecure ? requestHttps(target, options) : requestHttp(target, options);
+  }
+
   async function send(lines: readonly string[], signal: AbortSignal): Promise<PostOutcome> {
-    const body = `${lines.join("\n")}\n`;
-    const bounded = AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]);
+    const body = Buffer.from(`${lines.join("\n")}\n`);
     try {
-      const answer = await request(target, { method: "POST", headers, body, signal: bounded, dispatcher });
-      return judge(answer.statusCode, answer.headers["retry-after"], await answer.body.text());
+      const request = open(body, AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]));
+      const answer = await answerOf(request, body);
+      return judge(answer.statusCode ?? 0, answer.headers["retry-after"], await readText(answer));
     } catch {
       // Whatever broke the connection, the batch is kept and sent again; there is nobody to tell but ourselves.
       return { kind: "away", retryAfterMs: 0 };
     }
   }
 
-  return { send, close: () => dispatcher.destroy() };
+  return { send, close: () => agent.destroy() };
 }
 
-function judge(status: number, retryAfter: string | string[] | undefined, body: string): PostOutcome {
+function answerOf(request: ClientRequest, body: Buffer): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    request.once("response", resolve);
+    // Heard for as long as it lives: the connection may also break while the answer is read.
+    request.on("error", reject);
+    request.end(body);
+  });
+}
+
+async function readText(answer: IncomingMessage): Promise<string> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of answer as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > answerMaxBytes) throw new Error("the answer has no end");
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString("utf8");
+}
+
+function judge(status: number, retryAfter: string | undefined, body: string): PostOutcome {
   if (status === 413) return { kind: "too_large" };
   if (status === 408 || status === 429 || status >= 500) return { kind: "away", retryAfterMs: toMs(retryAfter) };
   return status >= 200 && status < 300 ? { kind: "taken", rejected: countRejected(body) } : { kind: "refused", status };
 }
 
-function toMs(retryAfter: string | string[] | undefined): number {
-  const seconds = Number(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter);
+function toMs(retryAfter: string | undefined): number {
+  const seconds = Number(retryAfter);
   return Number.isFinite(seconds) && seconds > 0 ? Math.min(seconds * 1_000, retryAfterMaxMs) : 0;
 }
 

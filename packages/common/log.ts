@@ -4,8 +4,8 @@
  * pino's own line, so whatever a caller passed (getters, cycles, toJSON) has been dealt with by then, and of a key that stands
  * twice the last one counts: a child's `traceId` wins over the ambient one.
  */
+import { createRequire } from "node:module";
 import { type Logger, pino } from "pino";
-import { prettyFactory } from "pino-pretty";
 import { boundRecord } from "./bound-record.ts";
 import type { LogLevel } from "./contracts/log.ts";
 import { buildDelivery, type Delivery, type DeliveryPace, type DeliveryTarget } from "./log-delivery.ts";
@@ -116,6 +116,8 @@ function toSafeLine(line: string): string {
 
 /** `data` is spread so that an error's stack is printed as lines, not as one text with escapes. */
 function buildPretty(): (line: string) => string {
+  // Loaded by those who want it: a fleet's services print JSON, and would carry it for nothing.
+  const { prettyFactory }: typeof import("pino-pretty") = createRequire(import.meta.url)("pino-pretty");
   const pretty = prettyFactory({
     colorize: process.stdout.isTTY === true,
     messageKey: "message",
