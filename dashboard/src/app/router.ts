@@ -22,6 +22,12 @@ export function navigate(to: string): void {
   window.scrollTo(0, 0);
 }
 
+/** Where the person came from, as they left it; a page that was opened by its address has only the list to go back to. */
+export function goBack(): void {
+  if (moves.peek() > 0) history.back();
+  else navigate("/tasks");
+}
+
 /** Changes the query string in place: a filter that is being typed makes no history. */
 export function replaceSearch(next: URLSearchParams): void {
   const text = next.toString();

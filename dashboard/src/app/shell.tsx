@@ -9,7 +9,7 @@ import { LoginAgain, LoginPage } from "./login.tsx";
 import { BottomNav, SideNav } from "./nav.tsx";
 import { overlay } from "./palette-state.ts";
 import { path } from "./router.ts";
-import { type Found, findScreen } from "./routes.ts";
+import { type Found, findScreen, screens } from "./routes.ts";
 import { ConnectionBanner, TopBar } from "./top-bar.tsx";
 
 function useTitle(name: string): void {
@@ -18,6 +18,8 @@ function useTitle(name: string): void {
     document.title = `${count > 0 ? `(${count}) ` : ""}${name} · Signalbox`;
   }, [name, count]);
 }
+
+const PREFETCH_MS = 2_000;
 
 const loadPalette = async () => (await import("./palette.tsx")).Palette;
 const loadHelp = async () => (await import("./help.tsx")).Help;
@@ -46,9 +48,19 @@ function Stage({ found }: { found: Found | null }) {
   return <Lazy key={`${screen.path} ${params.id ?? ""}`} load={screen.load} props={{ params }} />;
 }
 
+/** Fetches the other screens while nothing else is to do, so that going to one never waits for it. */
+function usePrefetch(): void {
+  useEffect(() => {
+    const fetchAll = () => Promise.allSettled([loadPalette(), loadHelp(), ...screens.map(({ load }) => load())]);
+    const timer = setTimeout(() => void fetchAll(), PREFETCH_MS);
+    return () => clearTimeout(timer);
+  }, []);
+}
+
 function SignedIn() {
   const found = findScreen(path.value);
   useEffect(() => bindGlobalKeys(), []);
+  usePrefetch();
   return (
     <>
       <a class="skip" href="#main">

@@ -1,11 +1,12 @@
-import { effect, signal, batch as together } from "@preact/signals";
+import { effect, type ReadonlySignal, signal, batch as together } from "@preact/signals";
 import type { ConfigReport, Health } from "@signalbox/common/contracts/service.ts";
 import type { TaskList } from "@signalbox/common/contracts/task.ts";
-import { buildAuth } from "../net/auth.ts";
+import { type Auth, buildAuth } from "../net/auth.ts";
 import { type FleetConfig, knownServices } from "../net/config.ts";
 import type { Received } from "../net/frames.ts";
 import { buildRest, probeService, type Rest } from "../net/rest.ts";
 import { Stream } from "../net/stream.ts";
+import { isUp } from "../net/stream-state.ts";
 import { applyFrames, type Batch, initialLive, type LiveState, toBatch } from "../store/live.ts";
 import { emptyNeeds, FAILED_WINDOW_MS, type NeedsState, putNeeds, startNeeds } from "../store/needs.ts";
 import { toListTask } from "../store/rows.ts";
@@ -17,19 +18,20 @@ const SETTLE_MS = 400;
 const HEALTH_MS = 15_000;
 const EPOCH_MS = 1_000;
 
-/** Counts epochs at most once a second: a burst of gaps is one reason to read again. */
+/** Counts epochs at most once a second, the first at once: a burst of gaps is one reason to read again. */
 function buildEpoch() {
   const epoch = signal(0);
   let timer: ReturnType<typeof setTimeout> | undefined;
-  let lastMs = 0;
+  let lastMs = Number.NEGATIVE_INFINITY;
+  const count = () => {
+    timer = undefined;
+    lastMs = Date.now();
+    epoch.value++;
+  };
   const bump = () => {
-    if (timer !== undefined) return;
-    const waitMs = Math.max(0, lastMs + EPOCH_MS - Date.now());
-    timer = setTimeout(() => {
-      timer = undefined;
-      lastMs = Date.now();
-      epoch.value++;
-    }, waitMs);
+    const waitMs = lastMs + EPOCH_MS - Date.now();
+    if (waitMs <= 0) count();
+    else if (timer === undefined) timer = setTimeout(count, waitMs);
   };
   return { epoch, bump };
 }
@@ -51,6 +53,23 @@ function buildNeedsReader(rest: Rest, needs: { value: NeedsState }) {
     const slim = (page: TaskList) => ({ ...page, items: page.items.map((task) => toListTask(task)) });
     needs.value = startNeeds(needs.value, { active: slim(active.body), failed: slim(failed.body) });
   };
+}
+
+type NeedsReasons = { auth: Auth; stream: Stream; epoch: ReadonlySignal<number>; needs: ReadonlySignal<NeedsState> };
+
+/** Reads what needs a person at sign-in, whenever reads may have holes, and when the fleet is back after a read that failed. */
+function keepNeeds({ auth, stream, epoch, needs }: NeedsReasons, read: () => Promise<void>): void {
+  let readEpoch = -1;
+  let isReading = false;
+  effect(() => {
+    const isBack = isUp(stream.status.value.phase) && needs.peek().problem !== null;
+    if (auth.state.value !== "in" || isReading || (readEpoch === epoch.value && !isBack)) return;
+    isReading = true;
+    void read().finally(() => {
+      isReading = false;
+      readEpoch = epoch.peek();
+    });
+  });
 }
 
 function buildServiceChecks(rest: Rest, services: { value: ServicesState; peek: () => ServicesState }) {
@@ -139,9 +158,8 @@ export function startApp(config: FleetConfig): App {
     stream.start();
     void checkServices();
   });
-  effect(() => {
-    if (epoch.value > 0 && auth.state.value === "in") void readNeeds();
-  });
+  const settled = buildSettled(stream);
+  keepNeeds({ auth, stream, epoch, needs }, () => settled().then(readNeeds));
   followNetwork(stream);
   pollHealth(checkServices, () => auth.state.peek() === "in");
 
@@ -158,7 +176,7 @@ export function startApp(config: FleetConfig): App {
       listeners.add(listener);
       return () => listeners.delete(listener);
     },
-    settled: buildSettled(stream),
+    settled,
     checkServices,
     signOut() {
       auth.signOut();

@@ -2,7 +2,7 @@ import { type ReadonlySignal, type Signal, useComputed, useSignal } from "@preac
 import { useEffect, useRef } from "preact/hooks";
 import type { Batch } from "../store/live.ts";
 import type { FeedRow, GapRow } from "../store/rows.ts";
-import { appendRows, emptyTail, fillGap, prependRows, type Tail } from "../store/tail.ts";
+import { appendRows, dropRows, emptyTail, fillGap, prependRows, type Tail } from "../store/tail.ts";
 import { useApp } from "./context.ts";
 import { pausedTail } from "./pause.ts";
 
@@ -47,6 +47,15 @@ function usePausedSign(pause: Signal<Pause | null>, fresh: ReadonlySignal<number
 }
 
 /**
+ * A record may be read by REST and come by the stream too, when it was made in between. The stream's place for it is the right
+ * one: what was made before it may still be on its way.
+ */
+function withoutRead(tail: Tail, rows: readonly FeedRow[], read: ReadonlySet<string>): Tail {
+  const again = new Set(rows.flatMap((row) => (read.has(row.key) ? [row.key] : [])));
+  return again.size === 0 ? tail : dropRows(tail, again);
+}
+
+/**
  * A live tail: rows that were read, then those the stream brings. Pausing keeps the picture and hides nothing: what arrives is
  * counted and there when it goes on.
  *
@@ -58,6 +67,7 @@ export function useTail(key: string, accepts: (row: FeedRow) => boolean, isLive:
   const pause = useSignal<Pause | null>(null);
   const arrived = useSignal(0);
   const latest = useRef({ accepts, isLive, key });
+  const read = useRef<ReadonlySet<string>>(new Set());
   if (latest.current.key !== key) {
     tail.value = emptyTail;
     pause.value = null;
@@ -70,7 +80,7 @@ export function useTail(key: string, accepts: (row: FeedRow) => boolean, isLive:
       app.onBatch((batch: Batch) => {
         if (!latest.current.isLive) return;
         const rows = batch.rows.filter(latest.current.accepts);
-        tail.value = appendRows(tail.value, rows);
+        tail.value = appendRows(withoutRead(tail.value, rows, read.current), rows);
         arrived.value += rows.length;
       }),
     [app, tail, arrived],
@@ -86,6 +96,7 @@ export function useTail(key: string, accepts: (row: FeedRow) => boolean, isLive:
       pause.value = null;
     },
     start(rows, since) {
+      read.current = new Set(rows.map((row) => row.key));
       tail.value = appendRows(prependRows(emptyTail, rows), since);
     },
     addOlder: (rows) => changePast({ tail, pause }, (held) => prependRows(held, rows)),

@@ -76,9 +76,11 @@ export function TopBar() {
   const app = useApp();
   return (
     <header class="top">
-      <button type="button" class="top-search" onClick={() => openPalette()} aria-label="Search or run a command">
+      <button type="button" class="top-search" onClick={() => openPalette()}>
         <span class="top-search-words">Search or run a command</span>
-        <kbd>{isMac ? "⌘ K" : "Ctrl K"}</kbd>
+        <span class="top-keys" aria-hidden="true">
+          {isMac ? "⌘ K" : "Ctrl K"}
+        </span>
       </button>
       <div class="top-right">
         <LiveLamp />

@@ -46,6 +46,7 @@ const properties: Record<keyof Options, Schema> = {
     title: "Approval",
     description: "The task waits until a person approves it",
     required: ["required"],
+    additionalProperties: false,
     properties: {
       required: { type: "boolean", title: "A person must approve it", default: true },
       reason: { type: "string", title: "Reason", maxLength: 400 },
@@ -55,4 +56,4 @@ const properties: Record<keyof Options, Schema> = {
 };
 
 /** Everything but the type and the payload that a new task can be given, as the form draws it. */
-export const optionsSchema: Schema = { type: "object", properties };
+export const optionsSchema: Schema = { type: "object", properties, additionalProperties: false };

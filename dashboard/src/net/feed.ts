@@ -20,10 +20,12 @@ export function scheduleFlush(flush: () => void): void {
     if (done) return;
     done = true;
     clearTimeout(timer);
+    // A hidden tab would collect these for as long as it is hidden.
+    cancelAnimationFrame(drawn);
     flush();
   };
   const timer = setTimeout(once, 250);
-  requestAnimationFrame(once);
+  const drawn = requestAnimationFrame(once);
 }
 
 /** Drops the queued logs, never the tasks, and leaves a count where the first of them stood. */

@@ -38,6 +38,7 @@ export type StreamOptions = {
 };
 
 const HANDSHAKE_MS = 10_000;
+const PROBE_MS = 2_000;
 const BEHIND_FRAMES = 2_000;
 const BEHIND_MS = 5_000;
 const DEFAULT_HEARTBEAT_MS = 15_000;
@@ -92,6 +93,7 @@ export class Stream {
 
   start(): void {
     this.#failures = 0;
+    this.#failedSockets = 0;
     this.#connect();
   }
 
@@ -114,7 +116,7 @@ export class Stream {
     if (isLoopback(this.#options.base) || !this.#connection) return;
     this.#failures++;
     this.#drop();
-    this.#waitAndRetry();
+    this.#waitAndRetry(null);
   }
 
   queued(): number {
@@ -204,8 +206,8 @@ export class Stream {
       this.#deny();
       return;
     }
-    this.#waitAndRetry();
-    if (!wasUp) void this.#judgeRefusal(this.#generation);
+    if (wasUp) this.#waitAndRetry(null);
+    else void this.#judgeRefusal(this.#generation);
   }
 
   /** Two sockets that fail in a row change the way of connecting; after plain events end, one failed socket is enough. */
@@ -215,14 +217,14 @@ export class Stream {
     else this.#failedSockets = wasUp ? 0 : this.#failedSockets + 1;
   }
 
-  /** A connection that was never greeted may have been refused: REST tells what the socket cannot. */
+  /** A connection that was never greeted may have been refused: REST tells what the socket cannot, if it answers in time. */
   async #judgeRefusal(mine: number): Promise<void> {
-    const verdict = await this.#options.probe();
-    if (verdict.kind === "unauthorised") {
-      if (this.#generation === mine) this.#deny();
-    } else if (verdict.kind !== "up" && !isUp(this.#status.peek().phase)) {
-      this.#status.value = { ...this.#status.peek(), problem: verdict.message };
-    }
+    this.#move("lost", { retryAtMs: null });
+    const tooLate = new Promise<null>((resolve) => setTimeout(resolve, PROBE_MS, null));
+    const verdict = await Promise.race([this.#options.probe(), tooLate]);
+    if (this.#generation !== mine) return;
+    if (verdict?.kind === "unauthorised") this.#deny();
+    else this.#waitAndRetry(verdict && "message" in verdict ? verdict.message : null);
   }
 
   #deny(): void {
@@ -231,10 +233,10 @@ export class Stream {
     this.#options.onDenied();
   }
 
-  #waitAndRetry(): void {
+  #waitAndRetry(problem: string | null): void {
     const delayMs = reconnectDelayMs(this.#failures, (this.#options.random ?? Math.random)());
     const isOffline = typeof navigator !== "undefined" && navigator.onLine === false && !isLoopback(this.#options.base);
-    this.#move(isOffline ? "network_lost" : "lost", { retryAtMs: Date.now() + delayMs });
+    this.#move(isOffline ? "network_lost" : "lost", { retryAtMs: Date.now() + delayMs, problem });
     this.#retryTimer = setTimeout(() => this.#connect(), delayMs);
   }
 }

@@ -50,6 +50,12 @@ async function readPast(app: App, filter: Filter, signal: AbortSignal): Promise<
   return { ok: true, status: 200, headers: tasks.headers, body: { rows, failure: logs.ok ? null : logs } };
 }
 
+/** The stream has told it already: the same record, or an event of the task whose state was read. */
+function isToldBy(live: readonly FeedRow[], row: FeedRow): boolean {
+  if (row.kind !== "state") return live.some(({ key }) => key === row.key);
+  return live.some((other) => other.kind === "event" && other.task.id === row.task.id);
+}
+
 function useActivity(filter: Filter) {
   const app = useApp();
   const key = JSON.stringify(filter);
@@ -63,8 +69,7 @@ function useActivity(filter: Filter) {
       if (started.current === key) return;
       started.current = key;
       const live = [...rowsOf(app.live.peek().tail)].filter((row) => accepts(row, filter));
-      const held = new Set(live.map((row) => row.key));
-      const past = rows.filter((row) => !held.has(row.key));
+      const past = rows.filter((row) => !isToldBy(live, row));
       const mark = toMarkRow("opened", new Date(serverNow()).toISOString(), "From here on live, since");
       view.start(past.length > 0 ? [...past, mark] : [], live);
     },

@@ -77,7 +77,7 @@ export function EventsPanel({ events }: { events: readonly TaskEvent[] }) {
               <td title={event.actor}>{actorName(event.actor)}</td>
               <td class="number">{event.version}</td>
               <td class="events-what">
-                {count > 1 && <span class="fold">{count}×</span>}
+                {count > 1 && <span class="fold">{count}× </span>}
                 {eventWords(event)}
               </td>
             </tr>
@@ -107,9 +107,7 @@ export function EventDataPanel({ events }: { events: readonly TaskEvent[] }) {
                 version {event.version} by {event.actor}
               </span>
             </p>
-            {Object.keys(event.data).length > 0 && (
-              <JsonTree value={event.data} label={`Data of ${kindWords(event.kind)}`} />
-            )}
+            {Object.keys(event.data).length > 0 && <JsonTree value={event.data} />}
           </li>
         ))}
       </ol>
@@ -130,7 +128,7 @@ export function LogsPanel({ task }: { task: Task }) {
     >
       <QueryNote query={state} onRetry={query.reload} rows={6} />
       <TailList
-        label="Logs of its trace"
+        label="Log records"
         view={view}
         rowHeight={isPhone.value ? 44 : 22}
         draw={(row, isExpanded, toggle) =>
@@ -173,7 +171,7 @@ export function DataPanel({ task }: { task: Task }) {
       }
     >
       <div class="panel-body">
-        <JsonTree value={task} label="Task" />
+        <JsonTree value={task} />
       </div>
     </Panel>
   );
@@ -191,7 +189,7 @@ export function ValuePanel({ title, value, meta }: { title: string; value: unkno
       }
     >
       <div class="panel-body panel-value">
-        <JsonTree value={value} label={title} />
+        <JsonTree value={value} />
       </div>
     </Panel>
   );
@@ -209,7 +207,7 @@ export function ErrorPanel({ task }: { task: Task }) {
             {retryable ? "It may work another time." : "The agent says that another try will not help."}
           </p>
         )}
-        {details !== undefined && details !== null && <JsonTree value={details} label="Details" />}
+        {details !== undefined && details !== null && <JsonTree value={details} />}
       </div>
     </Panel>
   );

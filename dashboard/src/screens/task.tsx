@@ -3,7 +3,7 @@ import type { Task, Why } from "@signalbox/common/contracts/task.ts";
 import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useKeys } from "../app/keys.ts";
-import { navigate, search, setParam } from "../app/router.ts";
+import { goBack, search, setParam } from "../app/router.ts";
 import type { ScreenProps } from "../app/routes.ts";
 import { toCurl } from "../domain/curl.ts";
 import { formatDuration } from "../domain/time.ts";
@@ -68,7 +68,7 @@ function TaskView({ page, task }: { page: TaskPage; task: Task }) {
     "Shift+C": ["Cancel the task", () => offer.cancel && show("cancel")],
     "Shift+R": ["Retry the task", () => offer.retry && show("retry")],
     e: ["Edit the task", () => show("edit")],
-    Escape: ["Back to the tasks", () => navigate("/tasks")],
+    Escape: ["Back", goBack],
   });
   return (
     <>

@@ -6,6 +6,7 @@ import { type App, useApp } from "../app/context.ts";
 import { type Query, useQuery } from "../app/query.ts";
 import { isFixed, matchesRow, type Term, toApi } from "../domain/filter.ts";
 import { taskVocabulary } from "../domain/vocabularies.ts";
+import type { Answer } from "../net/rest.ts";
 import { toListTask } from "../store/rows.ts";
 import { addPage, applyTasks, emptyTaskList, settle, startList, type TaskListState } from "../store/task-list.ts";
 import { findTask } from "../store/task-table.ts";
@@ -38,9 +39,32 @@ export type TaskListView = {
   setHeld: (held: boolean) => void;
 };
 
-function readPage(app: App, terms: readonly Term[], cursor: string | undefined, signal?: AbortSignal) {
+const MOST = 200;
+
+function readPage(app: App, terms: readonly Term[], page: { cursor?: string; limit?: number; signal?: AbortSignal }) {
   const { query } = toApi(terms, taskVocabulary, serverNow());
-  return app.rest.call<TaskList>("orchestrator", "/tasks", { query: { ...query, limit: PAGE, cursor }, signal });
+  const { cursor, limit = PAGE, signal } = page;
+  return app.rest.call<TaskList>("orchestrator", "/tasks", { query: { ...query, limit, cursor }, signal });
+}
+
+/** As many rows as are on screen already, so that reading again after a loss takes nothing away from whoever scrolled down. */
+async function readLoaded(
+  app: App,
+  terms: readonly Term[],
+  count: number,
+  signal: AbortSignal,
+): Promise<Answer<TaskList>> {
+  const first = await readPage(app, terms, { limit: count > PAGE ? MOST : PAGE, signal });
+  if (!first.ok) return first;
+  const items = [...first.body.items];
+  let { nextCursor } = first.body;
+  while (nextCursor !== null && items.length < count) {
+    const next = await readPage(app, terms, { cursor: nextCursor, limit: MOST, signal });
+    if (!next.ok) return next;
+    items.push(...next.body.items);
+    nextCursor = next.body.nextCursor;
+  }
+  return { ...first, body: { items, nextCursor } };
 }
 
 const slim = (page: TaskList): TaskList => ({ ...page, items: page.items.map((task) => toListTask(task)) });
@@ -79,7 +103,7 @@ export function useTaskList(terms: readonly Term[]): TaskListView {
   const matches = useLiveRows(list, terms, place);
   const query = useQuery<TaskList>(
     key,
-    (signal) => readPage(app, terms, undefined, signal),
+    (signal) => readLoaded(app, terms, list.peek().rows.length, signal),
     (page) => {
       const table = app.live.peek().tasks;
       const live = page.items.flatMap(({ id }) => findTask(table, id) ?? []);
@@ -92,7 +116,7 @@ export function useTaskList(terms: readonly Term[]): TaskListView {
     const cursor = list.peek().nextCursor;
     if (cursor === null || place.loading) return;
     place.loading = true;
-    const answer = await readPage(app, terms, cursor);
+    const answer = await readPage(app, terms, { cursor });
     place.loading = false;
     if (!answer.ok || list.peek().nextCursor !== cursor) return;
     const page = slim(answer.body);

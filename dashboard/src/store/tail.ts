@@ -65,6 +65,13 @@ export function appendRows(tail: Tail, rows: readonly FeedRow[], limits = tailLi
   return append(next, waiting, limits);
 }
 
+/** The tail without some rows; those behind them keep their numbers. */
+export function dropRows(tail: Tail, keys: ReadonlySet<string>): Tail {
+  const kept = [...rowsOf(tail)].filter((row) => !keys.has(row.key));
+  const first = tail.end - kept.length;
+  return append({ ...emptyTail, first, end: first }, kept, tailLimits);
+}
+
 /** Puts older records in front, those already held left out; `rows` is oldest first. */
 export function prependRows(tail: Tail, rows: readonly FeedRow[]): Tail {
   return prepend(

@@ -20,9 +20,9 @@ function byVersion(left: TaskEvent, right: TaskEvent): number {
 }
 
 function mergeEvents(held: readonly TaskEvent[], incoming: readonly TaskEvent[]): readonly TaskEvent[] {
-  const ids = new Set(held.map(({ id }) => id));
-  const added = incoming.filter(({ id }) => !ids.has(id));
-  return added.length === 0 ? held : [...held, ...added].sort(byVersion);
+  const events = new Map(held.map((event) => [event.id, event]));
+  for (const event of incoming) events.set(event.id, event);
+  return events.size === held.length ? held : [...events.values()].sort(byVersion);
 }
 
 /**

@@ -91,7 +91,7 @@ function EventText({ row }: { row: EventRow }) {
   const { event, count } = row;
   return (
     <>
-      {count > 1 && <span class="fold">{count}×</span>}
+      {count > 1 && <span class="fold">{count}× </span>}
       {eventWords(event) || <span class="muted">by {actorName(event.actor)}</span>}
     </>
   );
@@ -117,7 +117,7 @@ function EventDetails({ row: { event, task } }: { row: EventRow }) {
             <dd class="mono">{event.version}</dd>
           </div>
         </dl>
-        <JsonTree value={event.data} label="What the event carries" />
+        <JsonTree value={event.data} />
       </div>
     </div>
   );

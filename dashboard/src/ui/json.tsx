@@ -18,11 +18,11 @@ function summarise(value: object): string {
 }
 
 /** One JSON value as a tree: deep or long parts are folded, long texts cut, and everything opens. */
-export function JsonTree({ value, label }: { value: unknown; label: string }) {
+export function JsonTree({ value }: { value: unknown }) {
   return (
-    <section class="json mono" aria-label={label}>
+    <div class="json mono">
       <JsonNode name={null} value={value} depth={0} isLast />
-    </section>
+    </div>
   );
 }
 

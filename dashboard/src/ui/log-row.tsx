@@ -90,7 +90,7 @@ function LogDetails({ row, onFilter }: { row: LogRow; onFilter?: FieldFilter }) 
             <Fact name="task" value={log.taskId} param="taskId" href={`/tasks/${log.taskId}`} onFilter={onFilter} />
           )}
         </dl>
-        {hasData && <JsonTree value={log.data} label="Fields" />}
+        {hasData && <JsonTree value={log.data} />}
         <div class="line-actions">
           <CopyButton text={JSON.stringify(log, null, 2)} what="Record">
             Copy as JSON
