@@ -8,6 +8,7 @@ import {
   type Server,
   ServerStartError,
   startServer,
+  syncCluster,
 } from "@signalbox/testing/embedded-postgres.ts";
 import { findBinaries, reachableBinaries } from "@signalbox/testing/postgres-binaries.ts";
 import { messageOf, SetupError, systemCode } from "@signalbox/testing/setup-error.ts";
@@ -70,13 +71,16 @@ export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<Em
   const binaries = await reachableBinaries(findBinaries(), user, options.home);
   const folder: ClusterFolder = { binaries, dataDir: join(options.home, "postgres"), user };
   const isNew = await ensureData(folder, options);
+  const isOnDisk = isNew ? syncCluster(folder) : Promise.resolve();
+  isOnDisk.catch(() => undefined);
   await endOrphan(folder.dataDir, options.onWarning);
   const keeper = await keepRunning(folder, options);
   try {
     await ensureDatabase(options);
+    await isOnDisk;
   } catch (error) {
     await keeper.stop("fast");
-    throw error;
+    throw explainServer(error, options);
   }
   return {
     url: `postgres://${role}:${options.password}@127.0.0.1:${options.port}/${database}`,
@@ -103,7 +107,7 @@ async function ensureData(folder: ClusterFolder, { home, adminPassword }: Embedd
     if (await exists(folder.dataDir)) {
       throw new SetupError(`${folder.dataDir} is there but holds no database; move it away, a new one is then made`);
     }
-    await initCluster(folder, { password: adminPassword, sync: true }).catch((error) => {
+    await initCluster(folder, adminPassword).catch((error) => {
       throw explainServer(error, { home, port: 0 });
     });
     return true;
@@ -204,7 +208,8 @@ async function startPatiently(
   }
 }
 
-function explainServer(error: unknown, { home, port }: { home: string; port: number }): unknown {
+/** One sentence for what can keep a server from starting; anything else is passed on as it is. */
+export function explainServer(error: unknown, { home, port }: { home: string; port: number }): unknown {
   if (!(error instanceof ServerStartError)) return explainHome(home, error);
   if (/No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(error.log)) return noRoom(home);
   if (/Address already in use/.test(error.log)) return portBusy({ port, usedBy: "the embedded PostgreSQL" });

@@ -40,7 +40,15 @@ export function restartDelayMs(shortLives: number): number {
 
 /** Runs a service and brings it back whenever it ends, until it is stopped. */
 export function superviseService(plan: ServicePlan, options: SupervisionOptions): SupervisedService {
-  const life: Life = { pid: 0, child: null, isStopping: false, isRestartWanted: false, wake: new AbortController() };
+  const life: Life = {
+    pid: 0,
+    child: null,
+    isStopping: false,
+    hasEverStarted: false,
+    hasFailed: false,
+    isRestartWanted: false,
+    wake: new AbortController(),
+  };
   const started = Promise.withResolvers<void>();
   // Heard by whoever starts the fleet, unless that has failed already for another reason.
   started.promise.catch(() => undefined);
@@ -79,6 +87,8 @@ type Life = {
   pid: number;
   child: Child | null;
   isStopping: boolean;
+  hasEverStarted: boolean;
+  hasFailed: boolean;
   isRestartWanted: boolean;
   /** Ends the pause between two lives. */
   wake: AbortController;
@@ -91,7 +101,7 @@ async function keepAlive(plan: ServicePlan, options: SupervisionOptions, life: L
   while (!life.isStopping) {
     const bornAt = performance.now();
     const ended = await liveOnce(plan, options, life, started);
-    if (life.isStopping) return;
+    if (life.isStopping || life.hasFailed) return;
     if (life.isRestartWanted) {
       life.isRestartWanted = false;
       shortLives = 0;
@@ -116,8 +126,13 @@ async function liveOnce(plan: ServicePlan, options: SupervisionOptions, life: Li
     options.onHealthy();
   } else child.kill();
   const ended = await child.exited;
-  if (!isHealthy && !options.keepTrying) started.reject(explainStart(plan, child, ended));
   life.child = null;
+  life.hasEverStarted ||= isHealthy;
+  if (!life.hasEverStarted && !options.keepTrying) {
+    // Whoever starts the fleet gives up on it: a second try would fail in the same way.
+    life.hasFailed = true;
+    started.reject(explainStart(plan, child, ended));
+  }
   return ended;
 }
 
@@ -127,6 +142,9 @@ function describeEnd({ code, signal }: Ended): string {
 
 function explainStart(plan: ServicePlan, child: Child, ended: Ended): SetupError {
   const said = child.lastLines().map((line) => line.trim());
-  const last = said.at(-1) ?? "it said nothing";
-  return new SetupError(`${plan.name} does not start (${describeEnd(ended)}): ${last}; its lines above say more`);
+  // An uncaught error ends with its stack; what it says stands before.
+  const reason = said.findLast((line) => /error/i.test(line) && !line.startsWith("at ")) ?? said.at(-1);
+  return new SetupError(
+    `${plan.name} does not start (${describeEnd(ended)}): ${reason ?? "it said nothing"}; its lines above say more`,
+  );
 }

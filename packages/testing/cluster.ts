@@ -50,7 +50,7 @@ export async function startCluster({ version = 18, settings = {} }: ClusterOptio
       throw new SetupError(`PostgreSQL's user cannot enter ${closed}; set TMPDIR to a folder that all may enter`);
     const binaries = await reachableBinaries(findBinaries(version), user, join(tmpdir(), "signalbox-postgres"));
     const folder: ClusterFolder = { binaries, dataDir: join(home, "postgres"), user };
-    await initCluster(folder, { password: null, sync: false });
+    await initCluster(folder, null);
     return await runCluster(home, folder, { ...testSettings, ...settings });
   } catch (error) {
     await rm(home, { recursive: true, force: true });

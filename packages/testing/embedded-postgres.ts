@@ -46,26 +46,22 @@ export class ServerStartError extends Error {
 
 /**
  * Makes a new data folder with the superuser `postgres`. It is built beside its place and renamed, so that a start
- * which is interrupted here leaves nothing that looks like a database.
+ * which is interrupted here leaves nothing that looks like a database. Nothing waits for the disk: see `syncCluster`.
+ *
+ * @param password null lets everybody on this machine in
  */
-export async function initCluster(
-  folder: ClusterFolder,
-  options: { password: string | null; sync: boolean },
-): Promise<void> {
+export async function initCluster(folder: ClusterFolder, password: string | null): Promise<void> {
   const unfinished = `${folder.dataDir}.${process.pid}`;
   const passwordFile = `${unfinished}.password`;
   try {
     await mkdir(unfinished, { mode: 0o700 });
-    if (options.password !== null) await writeFile(passwordFile, options.password, { mode: 0o600 });
+    await writeFile(passwordFile, password ?? "", { mode: 0o600 });
     if (folder.user) {
-      await chown(unfinished, folder.user.uid, folder.user.gid);
-      if (options.password !== null) await chown(passwordFile, folder.user.uid, folder.user.gid);
+      for (const path of [unfinished, passwordFile]) await chown(path, folder.user.uid, folder.user.gid);
     }
-    await runInitdb(folder, [
-      `--pgdata=${unfinished}`,
-      ...(options.password === null ? ["--auth=trust"] : ["--auth=scram-sha-256", `--pwfile=${passwordFile}`]),
-      ...(options.sync ? [] : ["--no-sync"]),
-    ]);
+    const access = password === null ? ["--auth=trust"] : ["--auth=scram-sha-256", `--pwfile=${passwordFile}`];
+    const cluster = ["--username=postgres", "--no-instructions", "--no-sync", ...localeFlags(folder.binaries)];
+    await runInitdb(folder, [`--pgdata=${unfinished}`, ...cluster, ...access]);
     await rename(unfinished, folder.dataDir);
   } catch (error) {
     await rm(unfinished, { recursive: true, force: true });
@@ -75,6 +71,14 @@ export async function initCluster(
   }
 }
 
+/**
+ * Brings every file of a new cluster safely to disk. It may run beside the server, which brings its own writes there
+ * itself; only when both are done does the data survive a power cut.
+ */
+export async function syncCluster(folder: ClusterFolder): Promise<void> {
+  await runInitdb(folder, ["--sync-only", `--pgdata=${folder.dataDir}`]);
+}
+
 /** `builtin` sorts by code point and knows upper and lower case of all letters, without any locale of the machine. */
 function localeFlags(binaries: Binaries): string[] {
   const builtin = ["--locale-provider=builtin", "--builtin-locale=C.UTF-8"];
@@ -82,16 +86,12 @@ function localeFlags(binaries: Binaries): string[] {
 }
 
 async function runInitdb({ binaries, dataDir, user }: ClusterFolder, flags: string[]): Promise<void> {
-  const child = spawn(
-    binaries.initdb,
-    ["--username=postgres", "--no-instructions", ...localeFlags(binaries), ...flags],
-    {
-      ...identity(user),
-      cwd: dirname(dataDir),
-      env: serverEnvironment(),
-      stdio: ["ignore", "ignore", "pipe"],
-    },
-  );
+  const child = spawn(binaries.initdb, flags, {
+    ...identity(user),
+    cwd: dirname(dataDir),
+    env: serverEnvironment(),
+    stdio: ["ignore", "ignore", "pipe"],
+  });
   let errors = "";
   child.stderr.setEncoding("utf8").on("data", (text: string) => {
     errors = (errors + text).slice(-4_000);
