@@ -64,10 +64,13 @@ export class Spool {
   async append(lines: readonly string[]): Promise<number> {
     const fitting = fitLines(lines, this.#room());
     if (fitting.length === 0) return 0;
-    return await this.#write(`${fitting.join("\n")}\n`, fitting.length).then(
-      () => fitting.length,
-      () => 0,
-    );
+    try {
+      await this.#write(`${fitting.join("\n")}\n`, fitting.length);
+      return fitting.length;
+    } catch (error) {
+      // A limit on the size of files lets less than this pass; a full disk lets nothing pass.
+      return hasCode(error, "EFBIG") ? this.append(fitting.slice(0, fitting.length / 2)) : 0;
+    }
   }
 
   /** The same at once, for the last moment of a process. */
@@ -127,8 +130,9 @@ export class Spool {
     try {
       await handle.appendFile(text);
     } catch (error) {
-      // Half a line must not become the head of the next one.
-      await handle.truncate(segment.bytes).catch(() => this.#seal());
+      // Half a line must not become the head of the next one; and a file that is at its limit takes no more.
+      await handle.truncate(segment.bytes).catch(() => undefined);
+      await this.#seal();
       throw error;
     }
     segment.rows += rows;
@@ -158,4 +162,8 @@ export class Spool {
     this.#own = this.#own.filter((other) => other !== segment);
     await rm(segment.path, { force: true }).catch(() => undefined);
   }
+}
+
+function hasCode(error: unknown, code: string): boolean {
+  return error instanceof Error && "code" in error && error.code === code;
 }
