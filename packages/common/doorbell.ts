@@ -48,8 +48,15 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
     });
     next.on("error", onError);
     next.on("end", () => reconnect(next));
-    await next.connect();
-    for (const channel of listeners.keys()) await next.query(`listen "${channel}"`);
+    try {
+      await next.connect();
+      for (const channel of listeners.keys()) await next.query(`listen "${channel}"`);
+    } catch (error) {
+      await next.end().catch(onError);
+      throw error;
+    }
+    // Stopped while it connected.
+    if (stopped) return next.end().catch(onError);
     client = next;
     // Whatever was rung while nobody listened.
     for (const channel of listeners.keys()) call(channel);

@@ -1,0 +1,48 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { uuidFloor, uuidOf, uuidTime, uuidv7 } from "./uuid.ts";
+
+const version7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
+const instants = fc.nat(2 ** 48 - 1);
+
+test("ids made one after the other grow, each with the time it was made, and none comes twice", () => {
+  const from = Date.now();
+  const ids = Array.from({ length: 50_000 }, () => uuidv7());
+  expect(ids.every((id) => version7.test(id))).toBe(true);
+  expect(ids.every((id, at) => at === 0 || id > (ids[at - 1] ?? ""))).toBe(true);
+  expect(uuidTime(ids[0] ?? "")).toBeGreaterThanOrEqual(from);
+  expect(Math.abs((uuidTime(ids.at(-1) ?? "") ?? 0) - Date.now())).toBeLessThan(1_000);
+});
+
+test("an id of a given time carries that time", () => {
+  fc.assert(
+    fc.property(instants, (at) => {
+      const id = uuidv7(at);
+      expect(id).toMatch(version7);
+      expect(uuidTime(id)).toBe(at);
+      expect(uuidFloor(at) <= id).toBe(true);
+      expect(uuidFloor(at + 1) > id).toBe(true);
+    }),
+  );
+});
+
+test("a row's id is the same wherever it is read, and another row's is another", () => {
+  fc.assert(
+    fc.property(instants, fc.nat(Number.MAX_SAFE_INTEGER), fc.nat(Number.MAX_SAFE_INTEGER), (at, one, other) => {
+      expect(uuidOf(at, one)).toMatch(version7);
+      expect(uuidTime(uuidOf(at, one))).toBe(at);
+      expect(uuidOf(at, one) === uuidOf(at, other)).toBe(one === other);
+      expect(uuidOf(at, one) < uuidOf(at, other)).toBe(one < other);
+    }),
+  );
+});
+
+test.each([
+  "",
+  "x",
+  "01890000-0000-4000-8000-000000000001",
+  "01890000-0000-7000-c000-000000000001",
+  "0189000000007000800000000000000",
+])("%j carries no time", (text) => {
+  expect(uuidTime(text)).toBeNull();
+});
