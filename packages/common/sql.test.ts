@@ -1,4 +1,5 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
 import { buildPool, exec, joinSql, many, maybeOne, one, prepared, rawSql, sql, transaction } from "./sql.ts";
 
@@ -79,6 +80,6 @@ test.concurrent("a session that is cut is replaced, and its error goes to the po
   await box.database.pool.query(
     "select pg_terminate_backend(pid) from pg_stat_activity where application_name = 'sql test' and datname = current_database()",
   );
-  await expect.poll(() => box.pool.totalCount).toBe(0);
+  await eventually(() => box.pool.totalCount === 0, { what: "the end of the session" });
   expect(await one(box.pool, toNumber, sql`select 1 as n`)).toBe(1);
 });

@@ -1,3 +1,4 @@
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
 import { finishOf, type OpenStore, openStore } from "../store.fixture.ts";
 import { buildFinishQueue, type Ending } from "./finish-queue.ts";
@@ -106,7 +107,7 @@ test.concurrent("results wait while a row is locked by somebody else, and are wr
   await holder.query("select 1 from tasks where id = $1 for update", [claimed[1]?.task.id]);
   const { queue, errors } = queueOf(box);
   const endings = claimed.map((one) => queue.end(finishOf(one)));
-  await expect.poll(() => errors.length, { timeout: 10_000 }).toBeGreaterThan(0);
+  await eventually(() => errors.length > 0, { what: "a write that gave up" });
   await holder.query("rollback");
   holder.release();
   expect(await Promise.all(endings)).toEqual(["ended", "ended", "ended"]);
