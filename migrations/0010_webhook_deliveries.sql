@@ -18,7 +18,7 @@ create table webhook_deliveries (
   outcome text not null,
   runs integer not null default 1,
   duplicates integer not null default 0,
-  constraint webhook_deliveries_source_key unique (source, delivery_id),
+  constraint webhook_deliveries_delivery_key unique (delivery_id, source),
   constraint webhook_deliveries_outcome_check check (outcome in ('accepted', 'ignored', 'failed', 'ping', 'unreadable'))
 );
 

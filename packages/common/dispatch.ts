@@ -165,9 +165,18 @@ async function takeBody(route: CompiledRoute, request: IncomingMessage): Promise
   checkBodyHeaders(request, { limitBytes, types });
   const rawBody = await readBody(request, limitBytes);
   const contentType = mediaTypeOf(request);
+  // A route without a schema judges the bytes itself: GitHub may sign a form.
+  if (route.checkBody === null) return { rawBody, contentType, body: undefined };
   if (contentType === "application/json") refuseForm(request, rawBody);
-  const isJson = !route.bodyUnparsed && route.checkBody !== null && contentType !== null && isJsonType(contentType);
-  return { rawBody, contentType, body: isJson ? checked(route, parseBody(rawBody), rawBody.length) : undefined };
+  return {
+    rawBody,
+    contentType,
+    body: readsJson(route, contentType) ? checked(route, parseBody(rawBody), rawBody.length) : undefined,
+  };
+}
+
+function readsJson(route: CompiledRoute, contentType: string | null): boolean {
+  return !route.bodyUnparsed && contentType !== null && isJsonType(contentType);
 }
 
 /** `Transfer-Encoding: chunked` with nothing in it is no body either. */

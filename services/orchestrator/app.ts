@@ -19,6 +19,7 @@ import { buildFinishQueue } from "./loops/finish-queue.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
 import { buildRoster } from "./loops/roster.ts";
+import { loadRules } from "./loops/rules-file.ts";
 import { buildScheduler } from "./loops/scheduler.ts";
 import { buildStreams } from "./loops/streams.ts";
 import { buildTimers } from "./loops/timers.ts";
@@ -30,6 +31,8 @@ import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
 import { buildStore } from "./store.ts";
 import { hasEnded } from "./transition.ts";
+import type { RuleBook } from "./webhook-rules.ts";
+import { toSenders } from "./webhook-signature.ts";
 
 export type Settings = Static<typeof declared.schema>;
 
@@ -45,6 +48,8 @@ const requestGraceMs = 5_000;
 
 /** Builds the whole orchestrator from its settings; nothing runs and nothing is connected before `start`. */
 export function buildApp(settings: Settings, report: () => ConfigReport) {
+  // Before all else: with wrong rules nothing must be started.
+  const book = loadRules(settings.WEBHOOK_RULES_FILE);
   // Per boot, not per host: a restarted process must not take the leases of its dead self for its own.
   const instance = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const logs = buildLog({
@@ -58,7 +63,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   const database = buildDatabase(settings, instance, log);
   const live = buildLive({ settings, database, instance, log });
   const engine = buildEngine({ settings, database, live, instance, log });
-  const edge = buildEdge({ settings, report, database, live, engine, log });
+  const edge = buildEdge({ settings, report, database, live, engine, book, log });
   return {
     logs,
     routes: edge.http.routes,
@@ -224,11 +229,12 @@ type EdgeOptions = {
   database: Database;
   live: Live;
   engine: Engine;
+  book: RuleBook;
   log: Log;
 };
 
 /** HTTP and WebSocket. */
-function buildEdge({ settings, report, database, live, engine, log }: EdgeOptions) {
+function buildEdge({ settings, report, database, live, engine, book, log }: EdgeOptions) {
   const { store, pool } = database;
   const { streams, waiters, tail, hub } = live;
   const { roster, catalog, scheduler, dispatcher, changed } = engine;
@@ -257,6 +263,13 @@ function buildEdge({ settings, report, database, live, engine, log }: EdgeOption
     limits: {
       userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
       globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
+    },
+    webhooks: {
+      book,
+      githubSecrets: [settings.GITHUB_WEBHOOK_SECRET, settings.GITHUB_WEBHOOK_SECRET_PREVIOUS].filter(
+        (secret) => secret !== undefined,
+      ),
+      senders: toSenders(settings.WEBHOOK_SECRETS),
     },
     log,
     changed,

@@ -7,6 +7,8 @@ import type { Streams } from "./loops/streams.ts";
 import type { TypeCatalog } from "./loops/type-catalog.ts";
 import type { Waiters } from "./loops/waiters.ts";
 import type { Store } from "./store.ts";
+import type { RuleBook } from "./webhook-rules.ts";
+import type { SenderScheme } from "./webhook-signature.ts";
 
 /** What a route may use. */
 export type Context = {
@@ -22,6 +24,8 @@ export type Context = {
   sealingKey: Buffer | null;
   /** Events a minute, of people. */
   limits: { userPerMinute: number; globalPerMinute: number };
+  /** How webhooks are judged: the rules, the secrets of GitHub (the one of now first), and the other senders by their names. */
+  webhooks: { book: RuleBook; githubSecrets: string[]; senders: Map<string, SenderScheme[]> };
   log: Log;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;

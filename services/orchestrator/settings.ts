@@ -39,6 +39,43 @@ export const settings = defineSettings("orchestrator", {
       writeOnly: true,
     }),
   ),
+  GITHUB_WEBHOOK_SECRET: Type.Optional(
+    Type.String({
+      title: "Secret of the GitHub webhooks",
+      description: "Secret that GitHub signs its deliveries with; without it they are refused",
+      minLength: 1,
+      writeOnly: true,
+    }),
+  ),
+  GITHUB_WEBHOOK_SECRET_PREVIOUS: Type.Optional(
+    Type.String({
+      title: "Secret of the GitHub webhooks before",
+      description: "The secret before, still accepted while the hooks are given the new one",
+      minLength: 1,
+      writeOnly: true,
+    }),
+  ),
+  WEBHOOK_SECRETS: Type.Array(
+    Type.String({
+      pattern:
+        "^(?!(?:github|deliveries)=)[A-Za-z0-9][A-Za-z0-9_.-]{0,99}=(?:standard:whsec_[A-Za-z0-9+/]{16,200}={0,2}|bearer:[\\x21-\\x2b\\x2d-\\x7e]{8,1000})$",
+    }),
+    {
+      title:
+        "source=standard:whsec_… or source=bearer:…, separated by commas; no source is called github or deliveries",
+      description:
+        "Other senders of webhooks (POST /webhooks/<source>): source=standard:whsec_… or source=bearer:…, separated by commas; a source's second secret is its previous",
+      default: [],
+      writeOnly: true,
+    },
+  ),
+  WEBHOOK_RULES_FILE: Type.Optional(
+    Type.String({
+      title: "Webhook rules",
+      description: "File with the rules that make tasks of webhooks; default: infra/webhook-rules.yaml",
+      minLength: 1,
+    }),
+  ),
   RATE_LIMIT_USER_PER_MINUTE: Type.Integer({
     title: "events a minute for one user",
     description: "How many events one user may send in a minute (people and chats; services are exempt)",

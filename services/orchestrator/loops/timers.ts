@@ -44,6 +44,7 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Log; o
     }
     await store.forgetIdempotencyKeys(10_000);
     await store.forgetUses();
+    await store.forgetDeliveryBodies(200);
   }
 
   return {

@@ -3,9 +3,11 @@ import type { Context } from "../context.ts";
 import { answerTask, approveTask, cancelTask, rejectTask, retryTask } from "./act-on-task.ts";
 import { heartbeat, listAgents, listTaskTypes } from "./agents.ts";
 import { createTask } from "./create-task.ts";
+import { getDelivery, listDeliveries, replayDelivery } from "./deliveries.ts";
 import { patchTask } from "./patch-task.ts";
 import { getTaskStats, getTaskTree, getTrace } from "./read-many.ts";
 import { getTask, listEvents, listTasks } from "./read-task.ts";
+import { receiveDelivery, receiveGithub } from "./receive-delivery.ts";
 import { noteAgentEvent, reportProgress } from "./report-run.ts";
 import { acceptEvent, getRun } from "./runs.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
@@ -40,6 +42,11 @@ export function buildRoutes(context: Context): Route[] {
     patchSchedule,
     deleteSchedule,
     runSchedule,
+    receiveGithub,
+    receiveDelivery,
+    listDeliveries,
+    getDelivery,
+    replayDelivery,
     stream,
     socketOnly,
   ];
