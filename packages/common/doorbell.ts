@@ -48,13 +48,7 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
     });
     next.on("error", onError);
     next.on("end", () => reconnect(next));
-    try {
-      await next.connect();
-      for (const channel of listeners.keys()) await next.query(`listen "${channel}"`);
-    } catch (error) {
-      await next.end().catch(onError);
-      throw error;
-    }
+    await listenTo(next, listeners.keys(), onError);
     // Stopped while it connected.
     if (stopped) return next.end().catch(onError);
     client = next;
@@ -101,4 +95,18 @@ function buildListener(url: string, name: string): pg.Client {
     connectionTimeoutMillis: 3_000,
     keepAlive: true,
   });
+}
+
+async function listenTo(
+  client: pg.Client,
+  channels: Iterable<string>,
+  onError: (error: unknown) => void,
+): Promise<void> {
+  try {
+    await client.connect();
+    for (const channel of channels) await client.query(`listen "${channel}"`);
+  } catch (error) {
+    await client.end().catch(onError);
+    throw error;
+  }
 }

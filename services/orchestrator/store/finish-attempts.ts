@@ -36,12 +36,7 @@ export async function finishAttempts(
   db: Queryable,
   batch: readonly Finish[],
 ): Promise<{ ended: Set<string>; promoted: number }> {
-  const keys = batch.flatMap((item) => item.concurrencyKey ?? []);
-  const ids = batch.map((item) => item.lease.taskId);
-  const toEnded = (row: Record<string, unknown>) => ({
-    ended: new Set((row.ids as string[] | null) ?? []),
-    promoted: row.promoted as number,
-  });
+  const c = toColumns(batch);
   return one(
     db,
     toEnded,
@@ -49,13 +44,11 @@ export async function finishAttempts(
       "finish_attempts",
       sql`
     with locked as materialized (
-      select key_lock(${keys}::text[])
+      select key_lock(${c.keys}::text[])
     ), v as materialized (
       select v.* from locked cross join unnest(
-        ${ids}::uuid[], ${batch.map((item) => item.lease.attempt)}::int[], ${batch.map((item) => item.lease.leaseId)}::uuid[],
-        ${batch.map((item) => item.outcome.kind)}::text[], ${batch.map(toResultText)}::text[], ${batch.map(toErrorText)}::text[],
-        ${batch.map(toDelayMs)}::float8[], ${batch.map(toWaitReason)}::text[], ${batch.map(toApprovalText)}::text[],
-        ${batch.map((item) => item.actor)}::text[], ${batch.map((item) => item.expired)}::boolean[])
+        ${c.ids}::uuid[], ${c.attempts}::int[], ${c.leaseIds}::uuid[], ${c.outcomes}::text[], ${c.results}::text[], ${c.errors}::text[],
+        ${c.delays}::float8[], ${c.waits}::text[], ${c.approvals}::text[], ${c.actors}::text[], ${c.expired}::boolean[])
       as v (id, attempt, lease_id, outcome, result, error, delay_ms, waiting_for, approval, actor, expired)
        where v.attempt > 0
        order by v.id
@@ -96,8 +89,7 @@ export async function finishAttempts(
                                  else 'retry_scheduled' end,
                  jsonb_build_object('attempt', attempt) || case outcome
                    when 'complete' then jsonb_build_object('durationMs', round(extract(epoch from finished_at - started_at) * 1000))
-                   when 'fail' then jsonb_build_object('error', error,
-                        'durationMs', round(extract(epoch from finished_at - started_at) * 1000))
+                   when 'fail' then jsonb_build_object('error', error, 'durationMs', round(extract(epoch from finished_at - started_at) * 1000))
                    when 'retry' then jsonb_build_object('error', error, 'delayMs', delay_ms,
                         'runAt', to_char(run_at at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
                    when 'release' then jsonb_build_object('reason', 'released', 'delayMs', 0)
@@ -109,6 +101,28 @@ export async function finishAttempts(
            coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`,
     ),
   );
+}
+
+function toEnded(row: Record<string, unknown>): { ended: Set<string>; promoted: number } {
+  return { ended: new Set((row.ids as string[] | null) ?? []), promoted: row.promoted as number };
+}
+
+/** A batch as the arrays that the statement takes. */
+function toColumns(batch: readonly Finish[]) {
+  return {
+    keys: batch.flatMap((item) => item.concurrencyKey ?? []),
+    ids: batch.map((item) => item.lease.taskId),
+    attempts: batch.map((item) => item.lease.attempt),
+    leaseIds: batch.map((item) => item.lease.leaseId),
+    outcomes: batch.map((item) => item.outcome.kind),
+    results: batch.map(toResultText),
+    errors: batch.map(toErrorText),
+    delays: batch.map(toDelayMs),
+    waits: batch.map(toWaitReason),
+    approvals: batch.map(toApprovalText),
+    actors: batch.map((item) => item.actor),
+    expired: batch.map((item) => item.expired),
+  };
 }
 
 /**
