@@ -67,7 +67,7 @@ browserTest("a change while reading locks the decision until it was looked at", 
   await page.getByText("This task changed while you were reading it.").waitFor();
   expect(await page.getByRole("button", { name: "Approve version 3" }).isDisabled()).toBe(true);
   await page.getByRole("button", { name: "Show what changed" }).click();
-  await page.getByRole("cell", { name: "41be77a" }).waitFor();
+  await page.getByRole("list", { name: "What changed" }).getByText("41be77a").waitFor();
   await page.getByRole("button", { name: "Go on with version 4" }).click();
 
   expect(await page.getByRole("button", { name: "Approve version 4" }).isEnabled()).toBe(true);

@@ -104,7 +104,11 @@ function Figure({ href, name, value, note }: { href: string; name: string; value
 function NeedsPanel({ attention }: { attention: Attention }) {
   const { waiting, failed, services, count, isRead } = attention;
   return (
-    <Panel title="Needs you" meta={count > 0 ? "j k to move, Enter to open" : ""} class="needs">
+    <Panel
+      title="Needs you"
+      meta={count > 0 ? <span class="keys-hint">j k to move, Enter to open</span> : ""}
+      class="needs"
+    >
       {!isRead && !attention.problem && <Skeleton rows={3} />}
       {isRead && count === 0 && (
         <Empty title="Nothing needs you">

@@ -7,7 +7,7 @@ import { actorName } from "../domain/words.ts";
 import { changesToReview } from "../store/task-page.ts";
 import { Note, Panel } from "../ui/parts.tsx";
 import { When } from "../ui/when.tsx";
-import { ChangeTable, useSending } from "./task-dialogs.tsx";
+import { ChangeList, useSending } from "./task-dialogs.tsx";
 import { sendAction, type TaskPage } from "./task-model.ts";
 
 /*
@@ -86,7 +86,7 @@ function ReviewNote({ page, task }: { page: TaskPage; task: Task }) {
         <strong>This task changed while you were reading it.</strong> You looked at version {seen}, it is now version{" "}
         {task.version}. Nothing was approved.
       </p>
-      {open.value && <ChangeTable changes={changes} />}
+      {open.value && <ChangeList changes={changes} />}
       <button
         type="button"
         class="button button-primary"

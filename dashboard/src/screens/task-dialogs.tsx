@@ -11,28 +11,20 @@ import { toast } from "../ui/toast.tsx";
 import { type ActionName, conflictingTask, refusalWords, sendAction, sendPatch, type TaskPage } from "./task-model.ts";
 
 /** Field by field, what was and what is. */
-export function ChangeTable({ changes }: { changes: readonly Change[] }) {
+export function ChangeList({ changes }: { changes: readonly Change[] }) {
   return (
-    <table class="table change-table">
-      <thead>
-        <tr>
-          <th scope="col">Field</th>
-          <th scope="col">Before</th>
-          <th scope="col">Now</th>
-        </tr>
-      </thead>
-      <tbody>
-        {changes.map(({ path, from, to }) => (
-          <tr key={path}>
-            <th scope="row" class="mono">
-              {path}
-            </th>
-            <td class="mono change-from">{toPreview(from, 400)}</td>
-            <td class="mono change-to">{toPreview(to, 400)}</td>
-          </tr>
-        ))}
-      </tbody>
-    </table>
+    <ul class="changes mono" aria-label="What changed">
+      {changes.map(({ path, from, to }) => (
+        <li key={path}>
+          <span class="change-path">{path}</span>
+          <span class="hidden">was </span>
+          <span class="change-from">{toPreview(from, 400)}</span>
+          <span aria-hidden="true">→</span>
+          <span class="hidden"> is now </span>
+          <span class="change-to">{toPreview(to, 400)}</span>
+        </li>
+      ))}
+    </ul>
   );
 }
 
@@ -89,7 +81,7 @@ function BoundNote({ bound, current }: { bound: Bound; current: Task }) {
         <strong>The task changed while this was open.</strong> You looked at version {bound.task.version}, it is now
         version {current.version}.
       </p>
-      <ChangeTable changes={bound.changes} />
+      <ChangeList changes={bound.changes} />
       <button type="button" class="button" onClick={bound.accept}>
         Go on with version {current.version}
       </button>

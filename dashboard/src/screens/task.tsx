@@ -10,7 +10,7 @@ import { formatDuration } from "../domain/time.ts";
 import { actorName, countOf, shortId } from "../domain/words.ts";
 import { Empty, Note, PageHead, QueryNote } from "../ui/parts.tsx";
 import { StatusWord } from "../ui/status.tsx";
-import { CopyButton } from "../ui/toast.tsx";
+import { CopyButton, copyText } from "../ui/toast.tsx";
 import { Elapsed, When } from "../ui/when.tsx";
 import { AnswerPanel, DecidePanel } from "./task-decide.tsx";
 import { ConfirmDialog, EditDialog } from "./task-dialogs.tsx";
@@ -97,6 +97,16 @@ function TaskView({ page, task }: { page: TaskPage; task: Task }) {
   );
 }
 
+/** The end of the id, which copies the whole of it. */
+function CopyId({ id }: { id: string }) {
+  return (
+    <button type="button" class="title-id mono" title={`Copy ${id}`} onClick={() => void copyText(id, "Id")}>
+      <span class="hidden">Copy the id that ends with </span>
+      {shortId(id)}
+    </button>
+  );
+}
+
 function TaskHead({ task, onOpen }: { task: Task; onOpen: (open: Open) => void }) {
   const app = useApp();
   const offer = judgeOffer(task);
@@ -105,14 +115,11 @@ function TaskHead({ task, onOpen }: { task: Task; onOpen: (open: Open) => void }
     <PageHead
       title={
         <>
-          {task.type} <span class="title-id mono">{shortId(task.id)}</span>
+          {task.type} <CopyId id={task.id} />
         </>
       }
       actions={
         <>
-          <CopyButton text={task.id} what="Id">
-            Copy id
-          </CopyButton>
           <CopyButton text={curl} what="Command">
             Copy as curl
           </CopyButton>

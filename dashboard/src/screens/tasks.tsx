@@ -89,8 +89,7 @@ function TaskRows({ view, filter }: { view: TaskListView; filter: FilterState })
   const { rows, fresh } = view.state;
   useRowKeys(handle, rows.length);
   const isEmpty = rows.length === 0 && view.query.state.value.data !== null;
-  if (isEmpty && fresh.length === 0)
-    return <NoTasks isFiltered={filter.terms.length > 0} onClear={() => filter.setTerms([])} />;
+  if (isEmpty && fresh.length === 0) return <NoRows view={view} filter={filter} />;
   const height = isPhone.value ? 64 : settings.density.value === "compact" ? 28 : 36;
   return (
     <div
@@ -198,17 +197,34 @@ function TaskRow({ task, isLeaving }: { task: Task | undefined; isLeaving: boole
   );
 }
 
-function NoTasks({ isFiltered, onClear }: { isFiltered: boolean; onClear: () => void }) {
-  if (isFiltered) {
+/** Why the list is empty, and what to do: the reason may be the filter, the part that was loaded, or a fleet without tasks. */
+function NoRows({ view, filter }: { view: TaskListView; filter: FilterState }) {
+  if (view.state.nextCursor !== null) {
     return (
-      <Empty title="No task matches this filter">
-        <p>Tasks that match from now on appear here by themselves.</p>
-        <button type="button" class="button" onClick={onClear}>
-          Clear the filter
+      <Empty title="None of the tasks that were looked through matches">
+        <p>A part of this filter can only be applied to loaded tasks, and there are older ones.</p>
+        <button type="button" class="button" onClick={view.loadMore}>
+          Look further back
         </button>
       </Empty>
     );
   }
+  if (filter.terms.length === 0) return <NoTasks />;
+  return (
+    <Empty title="No task matches this filter">
+      <p>
+        {view.isLive
+          ? "Tasks that match from now on appear here by themselves."
+          : "Widen the range, or remove a filter."}
+      </p>
+      <button type="button" class="button" onClick={() => filter.setTerms([])}>
+        Clear the filter
+      </button>
+    </Empty>
+  );
+}
+
+function NoTasks() {
   return (
     <Empty title="No tasks yet">
       <p>Every signal becomes a task: from a script, a chat, a webhook or by hand. Start one to see it run.</p>

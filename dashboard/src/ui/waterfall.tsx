@@ -1,4 +1,4 @@
-import { nowMs } from "../app/clock.ts";
+import { runningNowMs } from "../app/clock.ts";
 import { settings } from "../app/settings.ts";
 import { formatClock, formatDuration } from "../domain/time.ts";
 import { type Span, toScale } from "../domain/timeline.ts";
@@ -26,9 +26,16 @@ function BarNote({ span, left, right }: { span: Span; left: number; right: numbe
   );
 }
 
+/** Where the axis ends: now while something goes on, but never before what was told already. */
+function endOf(spans: readonly Span[]): number {
+  const told = spans.flatMap((span) => [span.toMs ?? span.fromMs, ...span.marks.map(({ atMs }) => atMs)]);
+  const isOpen = spans.some((span) => span.toMs === null);
+  return Math.max(...told, isOpen ? runningNowMs.value : 0);
+}
+
 /** A task's life as bars on one axis; idle stretches over a minute are drawn short and marked. */
 export function Waterfall({ spans }: { spans: readonly Span[] }) {
-  const now = Math.max(nowMs.value, ...spans.map((span) => span.toMs ?? span.fromMs));
+  const now = endOf(spans);
   const scale = toScale(spans, now);
   const first = spans[0];
   if (!first) return null;

@@ -1,4 +1,4 @@
-import { nowMs } from "../app/clock.ts";
+import { nowMs, runningNowMs } from "../app/clock.ts";
 import { settings } from "../app/settings.ts";
 import { formatAge, formatClock, formatClockMs, formatDateTime, formatDuration, formatMoment } from "../domain/time.ts";
 
@@ -32,6 +32,6 @@ export function Age({ at }: { at: string }) {
 
 /** From one instant to another, or to now while there is no end. */
 export function Elapsed({ from, to }: { from: string; to: string | null }) {
-  const endMs = to === null ? nowMs.value : Date.parse(to);
+  const endMs = to === null ? runningNowMs.value : Date.parse(to);
   return <>{formatDuration(endMs - Date.parse(from))}</>;
 }
