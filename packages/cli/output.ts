@@ -1,4 +1,5 @@
 import { styleText } from "node:util";
+import { buildTextWriter } from "@signalbox/common/text-writer.ts";
 
 /** One stream for everything that the fleet says. */
 export type Output = {
@@ -36,7 +37,8 @@ const unshown = new Set([
 export function buildOutput(stream: NodeJS.WriteStream, raw: boolean): Output {
   const paint = (style: Style, text: string) =>
     stream.isTTY ? styleText(style, text, { validateStream: false }) : text;
-  const write = (text: string) => void stream.write(`${text}\n`);
+  const toStream = buildTextWriter(stream);
+  const write = (text: string) => toStream(`${text}\n`);
   // Whoever read our output has gone away; the fleet goes on.
   for (const end of [stream, process.stderr]) end.on("error", () => undefined);
   const prefix = (source: string) => paint("cyan", source.padEnd(nameWidth));

@@ -11,6 +11,7 @@ import type { LogLevel } from "./contracts/log.ts";
 import { buildDelivery, type Delivery, type DeliveryPace, type DeliveryTarget } from "./log-delivery.ts";
 import { toErrorRecord } from "./log-error.ts";
 import { redact, redactText } from "./redact.ts";
+import { buildTextWriter } from "./text-writer.ts";
 import { currentTrace } from "./trace.ts";
 import { uuidTime, uuidv7 } from "./uuid.ts";
 
@@ -135,11 +136,13 @@ function buildPretty(): (line: string) => string {
   };
 }
 
-let hearsStdout = false;
+let toStdout: ((text: string) => void) | null = null;
 
 /** A reader of stdout that goes away (EPIPE) must not end the service: its lines also go to the logging service. */
 function printToStdout(): (text: string) => void {
-  if (!hearsStdout) process.stdout.on("error", () => undefined);
-  hearsStdout = true;
-  return (text) => void process.stdout.write(text);
+  if (toStdout === null) {
+    process.stdout.on("error", () => undefined);
+    toStdout = buildTextWriter(process.stdout);
+  }
+  return toStdout;
 }
