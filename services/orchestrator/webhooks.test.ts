@@ -1,16 +1,12 @@
 import { createHmac, randomUUID } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import type { Delivery } from "@signalbox/common/contracts/webhook.ts";
 import { ConfigError } from "@signalbox/common/settings.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
 import { type Orchestrator, type Reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { deliver, nowhere, rulesFile, secret, withSecret } from "./webhooks.fixture.ts";
 
-const secret = "the secret of the tests";
-const nowhere = { url: "http://127.0.0.1:9" };
 const push = {
   ref: "refs/heads/main",
   before: "a".repeat(40),
@@ -24,42 +20,10 @@ const push = {
   commits: [{ added: [], modified: ["services/a.ts"], removed: [] }],
 };
 
-type Sent = { event?: string; id?: string; key?: string; headers?: Record<string, string> };
-
-/** As GitHub sends it; bytes and texts go as they are. */
-function deliver(
-  box: Orchestrator,
-  body: unknown,
-  { event = "push", id = randomUUID(), key = secret, headers }: Sent = {},
-) {
-  const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-  return box.call("/webhooks/github", {
-    method: "POST",
-    as: "nobody",
-    body: bytes,
-    headers: {
-      "x-github-event": event,
-      "x-github-delivery": id,
-      "x-hub-signature-256": `sha256=${createHmac("sha256", key).update(bytes).digest("hex")}`,
-      ...headers,
-    },
-  });
-}
-
-const withSecret = { GITHUB_WEBHOOK_SECRET: secret };
-
 async function start(env: Record<string, string> = {}) {
   const box = await startOrchestrator({ env: { ...withSecret, ...env } });
   await box.register(nowhere, [{ type: "github.event" }, { type: "work" }]);
   return box;
-}
-
-/** A file of rules for one test; what it holds is gone at the end of its scope. */
-async function rulesFile(text: string) {
-  const folder = await mkdtemp(join(tmpdir(), "rules-"));
-  const path = join(folder, "rules.yaml");
-  await writeFile(path, text);
-  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
 }
 
 async function countTasks(box: Orchestrator): Promise<number> {
