@@ -117,16 +117,16 @@ type LiveOptions = { settings: Settings; database: Database; instance: string; l
 function buildLive({ settings, database, instance, log }: LiveOptions) {
   const { pool, store, doorbell } = database;
   const logStream = buildLogStreamClient({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
-  const hub = buildHub({ tailPosition: () => tail.position(), logs: logStream, log });
   const tail = buildTail({
     pool,
     sequence: "task_events_seq",
     latest: store.latestEventSeq,
     read: (after, upTo, limit) => store.readLedger({ after, upTo, limit }),
     seqOf: (entry) => entry.seq,
-    deliver: hub.publishEvents,
+    deliver: (entries) => hub.publishEvents(entries),
     onError: (error) => log.warn({ err: error }, "the ledger could not be followed; this will be tried again"),
   });
+  const hub = buildHub({ tail, logs: logStream, log });
   const streams = buildStreams({ hub, store, logs: logStream, instance, version });
   const halting = new AbortController();
   let loops: Promise<unknown>[] = [];

@@ -67,6 +67,9 @@ export function observe({ metrics, store, streams, dispatcher, tail, hub, pool }
   metrics.gauge("signalbox_stream_clients", "Live streams that are open here", {
     collect: (gauge) => gauge.set(streams.count()),
   });
+  metrics.gauge("signalbox_stream_pending_bytes", "Bytes of frames that the slowest live stream has not taken yet", {
+    collect: (gauge) => gauge.set(streams.mostPendingBytes()),
+  });
   metrics.gauge("signalbox_tail_lag_seconds", "How long the live tail has been held back by an open transaction", {
     collect: (gauge) => gauge.set(tail.lagMs() / 1_000),
   });

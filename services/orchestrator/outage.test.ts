@@ -1,11 +1,11 @@
-import type { Frame } from "@signalbox/common/contracts/frame.ts";
+import { toStreamCursor } from "@signalbox/common/cursor.ts";
 import type { Cluster } from "@signalbox/testing/cluster.ts";
 import { freshDatabase, ownCluster } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { WebSocket } from "ws";
 import { checkLedger } from "./ledger-check.fixture.ts";
-import { reply as answer, basic, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { reply as answer, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { openStream, readLedger } from "./stream-client.fixture.ts";
 
 /** Of its own, because it is stopped and locked here. One after the other: each test has the whole server. */
 let cluster: Cluster;
@@ -23,24 +23,10 @@ const unavailable = {
   headers: { "retry-after": expect.stringMatching(/^\d+$/) },
 };
 
-async function follow(box: Orchestrator) {
-  const socket = new WebSocket(`${box.url.replace("http", "ws")}/ws?types=task`, { headers: { authorization: basic } });
-  const frames: Frame[] = [];
-  socket.on("message", (data) => frames.push(JSON.parse(String(data))));
-  socket.on("error", () => undefined);
-  await eventually(() => frames.length > 0, { what: "hello" });
-  return {
-    frames,
-    shown: () =>
-      frames.flatMap((frame) => (frame.type === "task" ? [`${frame.event.taskId} ${frame.event.version}`] : [])),
-    [Symbol.dispose]: () => socket.terminate(),
-  };
-}
-
-/** Everything that the ledger holds, as the frames should have shown it. */
-async function ledgerOf(box: Orchestrator): Promise<string[]> {
-  const { rows } = await box.database.pool.query("select task_id, version from task_events order by seq");
-  return rows.map((row) => `${row.task_id} ${row.version}`);
+async function follow(box: Orchestrator, query?: string) {
+  const client = openStream(box, query);
+  await client.hello();
+  return client;
 }
 
 test.each(["fast", "immediate"] as const)(
@@ -86,8 +72,8 @@ test.each(["fast", "immediate"] as const)(
     expect(done).toMatchObject({ result: "held", attempt: 1 });
     expect(done.events.map((event) => event.kind)).toEqual(["created", "started", "completed"]);
     await eventually(async () => (await box.call("/ready")).status === 200, { what: "ready" });
-    await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
-    expect(client.shown()).toEqual(await ledgerOf(box));
+    await eventually(async () => client.shown().length >= (await readLedger(box)).length, { what: "every frame" });
+    expect(client.shown()).toEqual(await readLedger(box));
   },
   60_000,
 );
@@ -128,8 +114,8 @@ test("every connection cut, again and again under load: nothing is lost and noth
   const { rows } = await database.pool.query("select count(*)::int as n from tasks");
   expect(rows).toEqual([{ n: 160 }]);
   expect(await checkLedger(database.pool, [])).toEqual([]);
-  await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
-  expect(client.shown()).toEqual(await ledgerOf(box));
+  await eventually(async () => client.shown().length >= (await readLedger(box)).length, { what: "every frame" });
+  expect(client.shown()).toEqual(await readLedger(box));
 }, 60_000);
 
 test("a locked row costs its own callers a 503 in time, and nobody else anything", async () => {
@@ -174,8 +160,34 @@ test("a transaction that is held open delays the frames and loses none", async (
   expect((await box.call("/health")).status).toBe(200);
   await holder.query("rollback");
   holder.release();
-  await eventually(async () => client.shown().length >= (await ledgerOf(box)).length, { what: "every frame" });
-  expect(client.shown()).toEqual(await ledgerOf(box));
+  await eventually(async () => client.shown().length >= (await readLedger(box)).length, { what: "every frame" });
+  expect(client.shown()).toEqual(await readLedger(box));
+});
+
+test("a client that resumes at an orchestrator that has just begun, while a transaction is open, misses nothing", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await using box = await startOrchestrator({ database });
+  await box.register({ url: "http://127.0.0.1:9" }, [{}]);
+  const later = { type: "work", runAt: "2199-01-01T00:00:00Z" };
+  using first = await follow(box);
+  await box.post(later);
+  await eventually(() => first.shown().length === 1, { what: "a frame" });
+  first.socket.terminate();
+  const holder = await database.pool.connect();
+  await holder.query("begin");
+  await holder.query("select pg_current_xact_id()");
+  for (let at = 0; at < 3; at++) await box.post(later);
+  await using other = await startOrchestrator({ database });
+  using again = openStream(other, `?types=task&since=${first.cursor()}`);
+  using fresh = openStream(other);
+  await new Promise((resolve) => again.socket.once("open", resolve));
+  await other.post(later);
+  await holder.query("rollback");
+  holder.release();
+  await eventually(() => again.shown().length === 4, { what: "what was missed" });
+  expect([...first.shown(), ...again.shown()]).toEqual(await readLedger(other));
+  // Whoever begins anew begins with a cursor that is not the beginning of time.
+  expect((await fresh.hello()).cursor).not.toBe(toStreamCursor({ task: 0, log: null }));
 });
 
 test("an orchestrator that starts while the database is away serves as soon as it is there", async () => {

@@ -24,7 +24,7 @@ export type Hub = {
   subscribers(): number;
   /** Every entry of the ledger as it passes; for waiting requests and for runs that others ended. */
   onEntry(listener: (entry: LedgerEntry) => void): () => void;
-  /** Resolves when a position of the log stream is known, or after the time given. */
+  /** Resolves when the tail has begun, and the log stream has been reached or not; for the latter at most the time given. */
   settled(timeoutMs: number): Promise<void>;
   followLogs(signal: AbortSignal): Promise<void>;
 };
@@ -33,14 +33,20 @@ const reconnectMs = 500;
 /** Failures in a row until it is worth a line. */
 const saidAfter = 6;
 
-export function buildHub(options: { tailPosition: () => number; logs: LogStreamClient; log: Log }): Hub {
+export type HubOptions = {
+  tail: { position(): number; started: Promise<void> };
+  logs: LogStreamClient;
+  log: Log;
+};
+
+export function buildHub(options: HubOptions): Hub {
   const subscribers = new Set<Subscriber>();
   const listeners = new Set<(entry: LedgerEntry) => void>();
-  const logKnown = Promise.withResolvers<void>();
+  const firstWord = Promise.withResolvers<void>();
   let taskSeq: number | null = null;
   let logSeq: number | null = null;
 
-  const position = (): StreamPosition => ({ task: taskSeq ?? options.tailPosition(), log: logSeq });
+  const position = (): StreamPosition => ({ task: taskSeq ?? options.tail.position(), log: logSeq });
 
   function publish(part: Part): void {
     if (part.source === "task") taskSeq = part.seq;
@@ -57,7 +63,7 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
   function moveTo(seq: number): void {
     if (logSeq === null) {
       logSeq = seq;
-      logKnown.resolve();
+      firstWord.resolve();
       for (const subscriber of subscribers) subscriber.learnLogPosition(seq);
     } else logSeq = Math.max(logSeq, seq);
   }
@@ -69,7 +75,12 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
   }
 
   async function followOnce(signal: AbortSignal): Promise<void> {
-    for await (const item of options.logs.follow({ after: logSeq, signal })) take(item);
+    try {
+      for await (const item of options.logs.follow({ after: logSeq, signal })) take(item);
+    } finally {
+      // Whoever is away is not waited for by each client anew.
+      firstWord.resolve();
+    }
   }
 
   return {
@@ -91,7 +102,9 @@ export function buildHub(options: { tailPosition: () => number; logs: LogStreamC
       return () => listeners.delete(listener);
     },
     async settled(timeoutMs) {
-      if (logSeq === null) await Promise.race([logKnown.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
+      // Before that there is no position to begin at, and a client that resumes would not be known to be behind.
+      await options.tail.started;
+      if (logSeq === null) await Promise.race([firstWord.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
     followLogs: (signal) => followForever(followOnce, options.log, signal),
   };

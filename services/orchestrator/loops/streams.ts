@@ -20,6 +20,8 @@ export type Streams = {
    */
   open(stream: { filter: StreamFilter; since: string | null; sink: Sink; signal: AbortSignal }): Promise<void>;
   count(): number;
+  /** What the slowest client has not taken yet. */
+  mostPendingBytes(): number;
   beat(signal: AbortSignal): Promise<void>;
 };
 
@@ -58,6 +60,7 @@ export function buildStreams(options: {
       subscriber.start();
     },
     count: () => open.size,
+    mostPendingBytes: () => Math.max(0, ...[...open].map((subscriber) => subscriber.pendingBytes())),
     async beat(signal) {
       while (!signal.aborted) {
         await rest(heartbeatMs, signal);

@@ -71,6 +71,10 @@ export class Subscriber {
     if (this.#log.mode === "live") this.#sendGap("retention");
   }
 
+  pendingBytes(): number {
+    return this.#options.sink.pendingBytes();
+  }
+
   heartbeat(at: string): void {
     const cursor = this.cursor();
     this.#options.sink.send(JSON.stringify({ type: "heartbeat", cursor, at }), cursor);
