@@ -124,7 +124,7 @@ function NeedsPanel({ attention }: { attention: Attention }) {
         {waiting.map((task) => (
           <WaitingItem key={task.id} task={task} />
         ))}
-        {services.map((service) => (
+        {sortByUrgency(services).map((service) => (
           <ServiceItem key={service.name} service={service} />
         ))}
         {failed.map((task) => (
@@ -216,7 +216,7 @@ const serviceLamps: Record<ServiceState["state"], Lamp> = {
 };
 
 function configWords(service: ServiceState): string {
-  if (service.state === "off") return "–";
+  if (service.state === "off" || (service.state === "down" && !service.report)) return "–";
   if (!service.report) return service.reportFailure ? "not readable" : "…";
   const count = problemSettings(service.report).length;
   return count === 0 ? "ok" : `${count} to fix`;
