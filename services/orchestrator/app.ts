@@ -10,6 +10,7 @@ import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
 import type { Static } from "typebox";
 import { buildAgentClient } from "./clients/agent.ts";
+import { buildGithubClient } from "./clients/github.ts";
 import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
@@ -18,6 +19,7 @@ import { Dispatcher } from "./loops/dispatch.ts";
 import { buildFinishQueue } from "./loops/finish-queue.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
+import { buildReconciler } from "./loops/reconciler.ts";
 import { buildRoster } from "./loops/roster.ts";
 import { loadRules } from "./loops/rules-file.ts";
 import { buildScheduler } from "./loops/scheduler.ts";
@@ -31,6 +33,7 @@ import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
 import { buildStore } from "./store.ts";
 import { hasEnded } from "./transition.ts";
+import { parseHook } from "./webhook-reconcile.ts";
 import type { RuleBook } from "./webhook-rules.ts";
 import { toSenders } from "./webhook-signature.ts";
 
@@ -63,6 +66,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   const database = buildDatabase(settings, instance, log);
   const live = buildLive({ settings, database, instance, log });
   const engine = buildEngine({ settings, database, live, instance, log });
+  const reconciling = buildReconciling(settings, database, log);
   const edge = buildEdge({ settings, report, database, live, engine, book, log });
   return {
     logs,
@@ -72,12 +76,13 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
       live.start();
       engine.start();
       await database.doorbell.start();
+      reconciling?.start();
       const port = await edge.start();
       log.info({ port, instance }, `orchestrator listens on port ${port}`);
     },
     /** Takes no more work, lets runs finish, hands back the rest, then lets go of clients, logs and connections. */
     async stop(): Promise<void> {
-      await engine.stop(settings.DRAIN_SECONDS * 1_000);
+      await Promise.all([engine.stop(settings.DRAIN_SECONDS * 1_000), reconciling?.stop()]);
       await edge.stop();
       await live.stop();
       await database.stop();
@@ -218,6 +223,28 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
       halting.abort();
       await Promise.all(loops);
       await agents.close();
+    },
+  };
+}
+
+/** What asks GitHub for deliveries that never arrived; null when no token or no hook is set. */
+function buildReconciling(settings: Settings, { store }: Database, log: Log) {
+  const { GITHUB_TOKEN: token, GITHUB_API_URL: url, GITHUB_RECONCILE_SECONDS: everySeconds } = settings;
+  const hooks = settings.GITHUB_HOOKS.map(parseHook).filter((hook) => hook !== null);
+  if (token === undefined || hooks.length === 0) return null;
+  const github = buildGithubClient({ url, token });
+  const reconciler = buildReconciler({ store, github, hooks, everySeconds, log });
+  const stopping = new AbortController();
+  let running: Promise<void> = Promise.resolve();
+  return {
+    start(): void {
+      running = reconciler.run(stopping.signal);
+    },
+    async stop(): Promise<void> {
+      stopping.abort();
+      // Cuts a call under way: the next orchestrator that looks makes up for it.
+      await reconciler.close();
+      await running;
     },
   };
 }

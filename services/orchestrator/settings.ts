@@ -76,6 +76,35 @@ export const settings = defineSettings("orchestrator", {
       minLength: 1,
     }),
   ),
+  GITHUB_TOKEN: Type.Optional(
+    Type.String({
+      title: "printable ASCII without spaces",
+      description:
+        "Token that may read and redeliver the hooks of GITHUB_HOOKS; with both set, deliveries that never arrived are asked for again",
+      pattern: "^[\\x21-\\x7e]+$",
+      writeOnly: true,
+    }),
+  ),
+  GITHUB_API_URL: Type.String({
+    title: "an http(s) URL",
+    description: "Address of GitHub's API",
+    format: "uri",
+    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    default: "https://api.github.com",
+  }),
+  GITHUB_HOOKS: Type.Array(Type.String({ pattern: "^[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?:[0-9]{1,19}$" }), {
+    title: "owner/repository:hook id or organisation:hook id, separated by commas",
+    description:
+      "Hooks whose failed deliveries are asked for again: owner/repository:hook id or organisation:hook id, separated by commas",
+    default: [],
+  }),
+  GITHUB_RECONCILE_SECONDS: Type.Integer({
+    title: "seconds between two looks at a hook",
+    description: "How often GitHub is asked for failed deliveries of each hook",
+    minimum: 1,
+    maximum: 86_400,
+    default: 300,
+  }),
   RATE_LIMIT_USER_PER_MINUTE: Type.Integer({
     title: "events a minute for one user",
     description: "How many events one user may send in a minute (people and chats; services are exempt)",

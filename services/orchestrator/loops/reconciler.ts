@@ -1,0 +1,79 @@
+/*
+ * Looks after deliveries that never arrived. GitHub tries each only once; for three days it lists what failed and sends it again
+ * when it is asked. One of the orchestrators asks for each hook: whoever moves the hook's time on in the database. A process that
+ * dies while it asks is made good by the next round, because everything is read from GitHub's list and from the ledger.
+ */
+import type { Log } from "@signalbox/common/log.ts";
+import { rest } from "@signalbox/common/tail.ts";
+import { type GithubClient, GithubError } from "../clients/github.ts";
+import type { Store } from "../store.ts";
+import { type Hook, type HookAttempt, planRedeliveries, redeliverableMs } from "../webhook-reconcile.ts";
+
+const maxPages = 30;
+const maxRedeliveries = 50;
+/** GitHub asks for a second between calls that change something. */
+const paceMs = 1_000;
+
+export type Reconciler = { run(signal: AbortSignal): Promise<void>; close(): Promise<void> };
+
+type Options = { store: Store; github: GithubClient; hooks: readonly Hook[]; everySeconds: number; log: Log };
+
+export function buildReconciler(options: Options): Reconciler {
+  const { store, github, hooks, everySeconds, log } = options;
+
+  async function look(hook: Hook, signal: AbortSignal): Promise<void> {
+    const name = `${hook.owner}:${hook.id}`;
+    try {
+      if (!(await store.claimReconcile(name, everySeconds))) return;
+      const asked = await reconcile(options, hook, signal);
+      if (asked > 0) log.info({ hook: name, asked }, "GitHub was asked for deliveries that never arrived");
+    } catch (error) {
+      if (signal.aborted) return;
+      log.warn(
+        { err: error, hook: name },
+        "deliveries that never arrived could not be asked for; this will be tried again",
+      );
+      if (error instanceof GithubError) await rest(Math.min(error.retryAfterMs, everySeconds * 1_000), signal);
+    }
+  }
+
+  return {
+    async run(signal) {
+      while (!signal.aborted) {
+        for (const hook of hooks) await look(hook, signal);
+        // Some look at a claimed hook in vain, which costs one small statement.
+        await rest(everySeconds * 1_000 * (0.9 + 0.2 * Math.random()), signal);
+      }
+    },
+    close: () => github.close(),
+  };
+}
+
+async function reconcile({ store, github }: Options, hook: Hook, signal: AbortSignal): Promise<number> {
+  const wanted = planRedeliveries(await listRecent(github, hook, signal), Date.now());
+  const guids = wanted.map(({ guid }) => guid);
+  // What is in the ledger has arrived, whatever GitHub heard of it.
+  const known = new Set(guids.length === 0 ? [] : await store.listKnownDeliveries("github", guids));
+  const missing = wanted.filter(({ guid }) => !known.has(guid)).slice(0, maxRedeliveries);
+  let asked = 0;
+  for (const { id } of missing) {
+    if (signal.aborted) break;
+    if (asked > 0) await rest(paceMs, signal);
+    await github.redeliver(hook, id);
+    asked++;
+  }
+  return asked;
+}
+
+async function listRecent(github: GithubClient, hook: Hook, signal: AbortSignal): Promise<HookAttempt[]> {
+  const oldestMs = Date.now() - redeliverableMs;
+  const recent: HookAttempt[] = [];
+  let cursor: string | null = null;
+  for (let page = 0; page < maxPages && !signal.aborted; page++) {
+    const { attempts, next } = await github.listAttempts(hook, cursor);
+    recent.push(...attempts.filter(({ atMs }) => atMs >= oldestMs));
+    if (next === null || attempts.some(({ atMs }) => atMs < oldestMs)) break;
+    cursor = next;
+  }
+  return recent;
+}
