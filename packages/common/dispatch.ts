@@ -3,6 +3,7 @@ import type { Logger } from "pino";
 import { admit } from "./admit.ts";
 import { actorOf, type Credentials, type Principal } from "./auth.ts";
 import { ClientGoneError, checkBodyHeaders, hasBody, isJsonType, mediaTypeOf, readBody, refuseForm } from "./body.ts";
+import { type BodyBudget, buildBodyBudget } from "./body-budget.ts";
 import { type InFlight, trackInFlight } from "./drain.ts";
 import { ApiError, invalidInput, rateLimited, unavailable } from "./errors.ts";
 import { parseJson } from "./json.ts";
@@ -30,6 +31,7 @@ export type CompiledRoute = Route & {
   checkBody: ReturnType<typeof compileCheck> | null;
   takesQueryAuth: boolean;
   inFlight: InFlight;
+  bodies: BodyBudget | null;
 };
 
 export type Call = {
@@ -54,6 +56,10 @@ export function compileRoute(route: Route): CompiledRoute {
     checkBody: route.body ? compileCheck(route.body) : null,
     takesQueryAuth: "auth" in propertiesOf(route.query),
     inFlight: trackInFlight(),
+    bodies:
+      route.bodyBudgetBytes === undefined
+        ? null
+        : buildBodyBudget(route.bodyBudgetBytes, route.bodyLimitBytes ?? defaultBodyLimit),
   };
 }
 
@@ -70,7 +76,7 @@ export async function dispatch(
     allowedOrigins: service.allowedOrigins,
     queryAuth: route.takesQueryAuth ? (queryOf(call.request).get("auth") ?? null) : null,
   });
-  const leave = enter(service, route);
+  const leave = enter(service, route, call.request);
   try {
     const reply = await route.handle(await readInput(route, call, { principal, params }));
     if (isStream(reply)) {
@@ -90,7 +96,7 @@ function queryOf(request: IncomingMessage): Map<string, string> {
   return parseQuery(at === -1 ? "" : url.slice(at + 1));
 }
 
-function enter(service: Service, route: CompiledRoute): () => void {
+function enter(service: Service, route: CompiledRoute, request: IncomingMessage): () => void {
   if (route.maxInFlight === null) return () => undefined;
   if (service.inFlight.count >= service.maxInFlight) {
     throw unavailable("Too many requests are under way; try again in a moment.", 1);
@@ -98,9 +104,11 @@ function enter(service: Service, route: CompiledRoute): () => void {
   if (route.maxInFlight !== undefined && route.inFlight.count >= route.maxInFlight) {
     throw rateLimited(`Too many of these requests are under way (${route.maxInFlight}); try again in a moment.`, 1);
   }
+  const leaveBodies = route.bodies?.enter(request);
   const leaveService = service.inFlight.enter();
   const leaveRoute = route.inFlight.enter();
   return () => {
+    leaveBodies?.();
     leaveRoute();
     leaveService();
   };

@@ -84,6 +84,8 @@ export type RouteContract = {
   replyType?: string;
   /** Requests of this route under way at once, 429 beyond; null: never refused for load (health, heartbeats). */
   maxInFlight?: number | null;
+  /** Bytes of bodies of this route under way at once, 429 beyond, before the body is read; default unbounded. */
+  bodyBudgetBytes?: number;
   /** its request log line is `debug` even when it writes, because it comes often: `/log`, heartbeats */
   quiet?: boolean;
 };

@@ -37,7 +37,7 @@ const statementsAtOnce = 2;
 /** A row's fixed columns and the objects around it. */
 const rowOverhead = 500;
 
-export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 50_331_648 } }: IngestOptions): Ingest {
+export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 25_165_824 } }: IngestOptions): Ingest {
   const queue: Request[] = [];
   const waiting = { rows: 0, bytes: 0 };
   let running = 0;

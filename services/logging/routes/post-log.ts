@@ -16,12 +16,13 @@ export const postLog = ({ ingest, retentionDays, onRejected }: Context) =>
     bodyTypes: ["application/json", "application/x-ndjson"],
     bodyLimitBytes: 16_777_216,
     bodyUnparsed: true,
+    bodyBudgetBytes: 16_777_216,
     maxInFlight: 400,
     quiet: true,
     replies: { 202: LogReceipt },
     async handle({ rawBody, contentType }) {
       if (rawBody.length === 0) throw invalidRequest("", "has no body; send a record with level, service and message");
-      const { count, good, bad } = readRecords(rawBody, contentType, momentOf(Date.now(), retentionDays));
+      const { count, good, bad } = await readRecords(rawBody, contentType, momentOf(Date.now(), retentionDays));
       const outcomes = await ingest.submit(good.map(({ record }) => record));
       const refused = outcomes.flatMap((message, at) =>
         message === null ? [] : [{ index: good[at]?.index ?? 0, message }],
