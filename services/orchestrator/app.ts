@@ -17,6 +17,7 @@ import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
 import { Dispatcher } from "./loops/dispatch.ts";
 import { buildFinishQueue } from "./loops/finish-queue.ts";
+import { buildGate } from "./loops/gate.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
 import { buildReconciler } from "./loops/reconciler.ts";
@@ -48,6 +49,8 @@ const channels = {
 } as const;
 const clientGraceMs = 2_000;
 const requestGraceMs = 5_000;
+/** Fewer than the connections to PostgreSQL: claims and answers need some too. */
+const deliveriesAtOnce = 4;
 
 /** Builds the whole orchestrator from its settings; nothing runs and nothing is connected before `start`. */
 export function buildApp(settings: Settings, report: () => ConfigReport) {
@@ -297,6 +300,7 @@ function buildEdge({ settings, report, database, live, engine, book, log }: Edge
         (secret) => secret !== undefined,
       ),
       senders: toSenders(settings.WEBHOOK_SECRETS),
+      gate: buildGate(deliveriesAtOnce),
     },
     log,
     changed,

@@ -1,6 +1,7 @@
 import type { Log } from "@signalbox/common/log.ts";
 import type { LogSearch } from "./clients/log-search.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
+import type { Gate } from "./loops/gate.ts";
 import type { Roster } from "./loops/roster.ts";
 import type { Scheduler } from "./loops/scheduler.ts";
 import type { Streams } from "./loops/streams.ts";
@@ -25,7 +26,13 @@ export type Context = {
   /** Events a minute, of people. */
   limits: { userPerMinute: number; globalPerMinute: number };
   /** How webhooks are judged: the rules, the secrets of GitHub (the one of now first), and the other senders by their names. */
-  webhooks: { book: RuleBook; githubSecrets: string[]; senders: Map<string, SenderScheme[]> };
+  webhooks: {
+    book: RuleBook;
+    githubSecrets: string[];
+    senders: Map<string, SenderScheme[]>;
+    /** A flood of deliveries waits here, so that it takes neither all connections nor a refusal that its sender would not survive. */
+    gate: Gate;
+  };
   log: Log;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;

@@ -146,6 +146,13 @@ test.concurrent("a body of 3 MB is taken, one over 25 MB is not", async () => {
   expect((await deliver(box, Buffer.alloc(25_000_001, 32))).status).toBe(413);
 });
 
+test.concurrent("of a hundred deliveries at once none is refused, because GitHub would not send it again", async () => {
+  await using box = await start();
+  const replies = await Promise.all(Array.from({ length: 100 }, (_, index) => deliver(box, { ...push, index })));
+  expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([202]));
+  expect(await countTasks(box)).toBe(100);
+});
+
 test.concurrent("a delivery that comes again makes no second task and gets the same answer", async () => {
   await using box = await start();
   const id = randomUUID();

@@ -18,13 +18,13 @@ import { announce, draftTasks } from "./run-rules.ts";
 
 /** GitHub never sends more. */
 const bodyLimitBytes = 25_000_000;
-/** Each may hold that much memory before its signature is known. */
-const maxInFlight = 32;
+/** Anybody may send that much before a signature is known; small ones may come by the hundred, as they do after a large push. */
+const bodyBudgetBytes = 100_000_000;
 const contract = {
   method: "POST",
   auth: "signed",
   bodyLimitBytes,
-  maxInFlight,
+  bodyBudgetBytes,
   bodyTypes: ["application/json", "application/x-www-form-urlencoded"],
   replies: { 200: DeliveryNoted, 202: DeliveryAccepted },
 } as const;
@@ -124,21 +124,19 @@ async function receive(context: Context, received: Received): Promise<JsonReply>
   const outcome = "refused" in parsed ? "unreadable" : isPing(received) ? "ping" : null;
   const occasion = { traceId: trace.traceId, bodyBytes: rawBody.length, isReplay: false };
   const drafts = outcome === null ? await draftTasks(context, signal, occasion) : [];
-  const recorded = await context.store.recordDelivery(
-    {
-      id: uuidv7(),
-      source,
-      deliveryId,
-      event: signal.event,
-      action: signal.action,
-      headers: keepHeaders(headers),
-      body: rawBody,
-      signature,
-      rulesHash: context.webhooks.book.hash,
-      outcome,
-    },
-    drafts,
-  );
+  const delivery = {
+    id: uuidv7(),
+    source,
+    deliveryId,
+    event: signal.event,
+    action: signal.action,
+    headers: keepHeaders(headers),
+    body: rawBody,
+    signature,
+    rulesHash: context.webhooks.book.hash,
+    outcome,
+  } as const;
+  const recorded = await context.webhooks.gate(() => context.store.recordDelivery(delivery, drafts));
   announce(context, recorded);
   noteDelivery(context, recorded.delivery, recorded.isNew);
   if ("refused" in parsed) throw parsed.refused;
