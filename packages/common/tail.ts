@@ -25,7 +25,7 @@ export type TailOptions<T> = {
   sequence: string;
   /** The highest stored number that is not above `upTo`; 0 when there is none. */
   latest(upTo: number): Promise<number>;
-  /** Rows with `after < seq <= upTo` in order of seq, at most `limit`. */
+  /** Rows with `after < seq <= upTo` in order of seq, at most `limit`; none only when there are none. */
   read(after: number, upTo: number, limit: number): Promise<T[]>;
   seqOf(row: T): number;
   /** Called with each page of new rows; must not throw. */
@@ -100,7 +100,6 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
       if (last === undefined) return;
       position = options.seqOf(last);
       options.deliver(rows);
-      if (rows.length < pageRows) return;
     }
   }
 

@@ -140,7 +140,7 @@ export class Subscriber {
     const upTo = sources.position().task;
     const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows });
     if (!entries.every((entry) => this.#relay(feed, toTaskPart(entry)))) return;
-    if (entries.length < pageRows) feed.seq = Math.max(feed.seq ?? 0, upTo);
+    if (entries.length === 0) feed.seq = Math.max(feed.seq ?? 0, upTo);
     if ((feed.seq ?? 0) >= sources.position().task) feed.mode = "live";
   }
 

@@ -13,7 +13,7 @@ import {
   sql,
 } from "@signalbox/common/sql.ts";
 import type { WaitFacts } from "../why.ts";
-import { type LedgerEntry, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
+import { type LedgerEntry, smallTaskColumns, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
 
 /** One task; null when there is none of that id. */
 export function findTask(db: Queryable, id: string): Promise<Task | null> {
@@ -59,23 +59,52 @@ export function listEvents(
   );
 }
 
-/** Every event of the ledger in a range of numbers (`after` excluded), each with its task as it then was. */
+/**
+ * What one page holds of payloads, results and event data at the most, in bytes as stored (compressed); its first row comes
+ * anyway. Without it, some hundred events of tasks of a megabyte would be read at once: more than fits into the memory of one
+ * process, or through the connection before the statement's time is over.
+ */
+const maxPageBytes = 4_194_304;
+const taskBytes = rawSql("pg_column_size(payload) + coalesce(pg_column_size(result), 0)");
+
+/**
+ * Events of the ledger in a range of numbers (`after` excluded), each with its task as it then was: at most `limit`, fewer when
+ * they are large, none only when there is none.
+ */
 export function readLedger(
   db: Queryable,
   range: { after: number; upTo: number; limit: number; taskId?: string },
 ): Promise<LedgerEntry[]> {
   const ofTask = range.taskId === undefined ? rawSql("") : sql`and task_id = ${range.taskId}`;
   const statement = sql`
-    select ${taskColumns}, e_seq, e_at, e_kind, e_actor, e_version, e_data,
-           case when e_version = version then null else e_state end as e_state
-      from (select seq as e_seq, task_id as e_task_id, at as e_at, kind as e_kind, actor as e_actor, version as e_version,
-                   data as e_data, state as e_state
-              from task_events
-             where seq > ${range.after} and seq <= ${range.upTo} ${ofTask}
-             order by seq limit ${range.limit}) e
-      join tasks on id = e_task_id
+    with page as (
+      select e.*, row_number() over (partition by e_task_id order by e_seq) as nth
+        from (select seq as e_seq, task_id as e_task_id, at as e_at, kind as e_kind, actor as e_actor, version as e_version,
+                     data as e_data, state as e_state
+                from task_events
+               where seq > ${range.after} and seq <= ${range.upTo} ${ofTask}
+               order by seq limit ${range.limit}) e
+    ), weighed as (
+      select page.*, ${taskColumns}, row_number() over (order by e_seq) as place,
+             sum(pg_column_size(e_data) + case when nth = 1 then ${taskBytes} else 0 end) over (order by e_seq) as weight
+        from page join tasks on id = e_task_id
+    )
+    select ${smallTaskColumns}, case when nth = 1 then payload end as payload, case when nth = 1 then result end as result,
+           e_seq, e_at, e_kind, e_actor, e_version, e_data, case when e_version = version then null else e_state end as e_state
+      from weighed where weight <= ${rawSql(String(maxPageBytes))} or place = 1
      order by e_seq`;
-  return many(db, toLedgerEntry, range.taskId === undefined ? prepared("read_ledger", statement) : statement);
+  return many(db, buildEntries(), range.taskId === undefined ? prepared("read_ledger", statement) : statement);
+}
+
+/** The large members of a task come with its first event of the page and are shared by the others. */
+function buildEntries(): (row: Row) => LedgerEntry {
+  const large = new Map<unknown, Pick<Row, "payload" | "result">>();
+  return (row) => {
+    const { payload, result } = row;
+    const shared = large.get(row.id) ?? { payload, result };
+    large.set(row.id, shared);
+    return toLedgerEntry({ ...row, ...shared });
+  };
 }
 
 /** The number of the newest event that is not above `upTo`; 0 in an empty ledger. */
@@ -88,7 +117,10 @@ export async function latestEventSeq(db: Queryable, upTo: number): Promise<numbe
   return rows[0] ?? 0;
 }
 
-/** One page of tasks, newest first: by creation, then id, so that pages stay put while rows are inserted. */
+/**
+ * One page of tasks, newest first: by creation, then id, so that pages stay put while rows are inserted. It is shorter than
+ * `limit` when its tasks are large, and then has a next one.
+ */
 export async function listTasks(
   db: Queryable,
   query: TaskQuery,
@@ -96,16 +128,22 @@ export async function listTasks(
   const limit = query.limit ?? 50;
   const conditions = toConditions(query);
   const where = conditions.length === 0 ? rawSql("") : sql`where ${joinSql(conditions, " and ")}`;
-  const items = await many(
+  const rows = await many(
     db,
-    toTask,
+    (row) => ({ task: toTask(row), found: Number(row.found) }),
     sql`
-    select * from tasks ${where} order by created_at desc, id desc limit ${limit + 1}`,
+    select * from (
+      select *, count(*) over () as found, row_number() over newest as place, sum(${taskBytes}) over newest as weight
+        from (select * from tasks ${where} order by created_at desc, id desc limit ${limit + 1}) page
+      window newest as (order by created_at desc, id desc)
+    ) weighed
+     where place <= ${limit} and (weight <= ${maxPageBytes} or place = 1)
+     order by created_at desc, id desc`,
   );
-  const more = items.length > limit;
-  if (more) items.pop();
-  const last = items.at(-1);
-  return { items, nextCursor: more && last ? encodeCursor([last.createdAt, last.id]) : null };
+  const last = rows.at(-1);
+  const more = last !== undefined && last.found > rows.length;
+  const nextCursor = more ? encodeCursor([last.task.createdAt, last.task.id]) : null;
+  return { items: rows.map(({ task }) => task), nextCursor };
 }
 
 const columns = {

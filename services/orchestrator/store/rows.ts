@@ -11,12 +11,14 @@ function toInstantOrNull(value: unknown): string | null {
   return value === null ? null : toInstant(value);
 }
 
-/** What `toTask` reads, by name: see `prepared` for why there is no `*`. */
-export const taskColumns = rawSql(
-  `id, type, source, status, version, payload, result, error, correlation_id, trace_id, priority, attempt, max_attempts,
-   run_at, timeout_ms, concurrency_key, parent_id, agent, user_key, waiting_for, approval, progress, created_at, updated_at,
-   started_at, finished_at`,
+/** What `toTask` reads besides payload and result, the two that may be large. */
+export const smallTaskColumns = rawSql(
+  `id, type, source, status, version, error, correlation_id, trace_id, priority, attempt, max_attempts, run_at, timeout_ms,
+   concurrency_key, parent_id, agent, user_key, waiting_for, approval, progress, created_at, updated_at, started_at, finished_at`,
 );
+
+/** What `toTask` reads, by name: see `prepared` for why there is no `*`. */
+export const taskColumns = sql`${smallTaskColumns}, payload, result`;
 
 /** A row of `tasks` as the contract shows it. */
 export function toTask(row: Row): Task {
