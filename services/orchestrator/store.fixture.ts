@@ -23,15 +23,19 @@ const type = {
 };
 const caller = { actor: "person:tester", isPerson: true, traceId: "1".repeat(32), correlationId: null };
 
+export function newTask(members: Partial<NewTask>): NewTask {
+  const made = toNewTask(uuidv7(), { type: "work" }, type, caller);
+  const traceId = randomBytes(16).toString("hex");
+  return { ...made, traceId, raw: null, secrets: null, idempotency: null, ...members };
+}
+
 export async function openStore(clusterUrl?: string) {
   const database = await freshDatabase(clusterUrl);
   const pool = buildPool({ url: database.url, name: "store test", max: 20, onError: () => undefined });
   const store = buildStore(pool);
 
   async function insert(members: Partial<NewTask> = {}, db: Queryable = pool): Promise<Task> {
-    const made = toNewTask(uuidv7(), { type: "work" }, type, caller);
-    const traceId = randomBytes(16).toString("hex");
-    const task = await insertTask(db, { ...made, traceId, raw: null, secrets: null, idempotency: null, ...members });
+    const task = await insertTask(db, newTask(members));
     if (task === null) throw new Error("the task was not stored");
     return task;
   }

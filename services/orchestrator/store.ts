@@ -2,9 +2,10 @@ import { exec, one, type Pool, type Queryable, sql } from "@signalbox/common/sql
 import * as agents from "./store/agents.ts";
 import { cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
 import { claimTasks } from "./store/claim-tasks.ts";
-import { getReplayed, insertTask } from "./store/create-task.ts";
+import { getReplayed } from "./store/create-task.ts";
 import * as deliveries from "./store/deliveries.ts";
 import { finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
+import { buildInsertQueue } from "./store/insert-queue.ts";
 import * as leases from "./store/leases.ts";
 import { countUses, forgetUses } from "./store/rate-limits.ts";
 import * as reads from "./store/read-tasks.ts";
@@ -17,7 +18,6 @@ import * as trace from "./store/trace.ts";
 export type Store = ReturnType<typeof buildStore>;
 
 const statements = {
-  insertTask,
   getReplayed,
   ...reads,
   cancelTree,
@@ -42,6 +42,7 @@ const statements = {
 export function buildStore(pool: Pool) {
   return {
     ...bind(pool, statements),
+    insertTask: buildInsertQueue(pool),
     // By itself, because binding would lose its type parameter.
     changeTask: <R>(id: string, actor: string, decide: (locked: Locked) => Decision<R>) =>
       changeTask(pool, id, actor, decide),

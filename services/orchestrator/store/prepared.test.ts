@@ -1,7 +1,7 @@
-import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
+import { newTask } from "../store.fixture.ts";
 import { claimTasks } from "./claim-tasks.ts";
 import { insertTask } from "./create-task.ts";
 import { finishAttempts } from "./finish-attempts.ts";
@@ -26,36 +26,13 @@ test.concurrent("statements that a connection keeps still run after a migration 
 
 /** Takes one task all the way over one connection; the kinds of its events. */
 async function runOne(client: pg.Client): Promise<string[]> {
-  const made = await insertTask(client, newTask());
-  const slots = [{ type: "echo", agent: "echo-agent", instance: "echo-agent-1" }];
+  const made = await insertTask(client, newTask({}));
+  const slots = [{ type: "work", agent: "agent", instance: "agent-1" }];
   const [claimed] = await claimTasks(client, slots, { owner: "orchestrator-1", ms: 30_000 });
   if (!claimed) throw new Error("the task was not claimed");
   const outcome = { kind: "complete", result: null } as const;
-  const finish = { lease: claimed.lease, outcome, actor: "agent:echo-agent", concurrencyKey: null, expired: false };
+  const finish = { lease: claimed.lease, outcome, actor: "agent:agent", concurrencyKey: null, expired: false };
   await finishAttempts(client, [finish]);
   const entries = await readLedger(client, { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000 });
   return entries.filter(({ event }) => event.taskId === made?.id).map(({ event }) => event.kind);
-}
-
-function newTask(): Parameters<typeof insertTask>[1] {
-  return {
-    id: uuidv7(),
-    type: "echo",
-    source: "api",
-    payload: {},
-    correlationId: null,
-    traceId: "0123456789abcdef0123456789abcdef",
-    priority: 0,
-    maxAttempts: 3,
-    runAt: null,
-    timeoutMs: 30_000,
-    concurrencyKey: null,
-    userKey: null,
-    parentId: null,
-    approval: null,
-    raw: null,
-    secrets: null,
-    actor: "person:operator",
-    idempotency: null,
-  };
 }
