@@ -63,11 +63,10 @@ export const listEvents = ({ store }: Context) =>
     async handle({ params, query }) {
       const [after] = query.cursor === undefined ? [0] : decodeCursor(query.cursor, ["integer"]);
       const limit = query.limit ?? 200;
-      const rows = await store.listEvents(params.id, { after, limit: limit + 1 });
+      const { rows, more } = await store.listEvents(params.id, { after, limit });
       if (rows.length === 0 && (await store.findTask(params.id)) === null) throw notFound("task", params.id);
-      const page = rows.slice(0, limit);
-      const last = page.at(-1);
-      const nextCursor = rows.length > limit && last ? encodeCursor([last.seq]) : null;
-      return { status: 200, body: { items: page.map(({ event }) => event), nextCursor } };
+      const last = rows.at(-1);
+      const nextCursor = more && last ? encodeCursor([last.seq]) : null;
+      return { status: 200, body: { items: rows.map(({ event }) => event), nextCursor } };
     },
   });

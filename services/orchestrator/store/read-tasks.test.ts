@@ -82,3 +82,27 @@ test.concurrent("a page of large tasks is shorter, and leads to the next one", a
   expect(lengths.length).toBeGreaterThan(2);
   expect(Math.max(...lengths)).toBeLessThan(9);
 });
+
+test.concurrent("large events of one task are read in pages, and with the task only the first of them", async () => {
+  await using box = await openStore();
+  const task = await box.insert();
+  for (let at = 0; at < 9; at++) {
+    await box.pool.query(
+      "insert into task_events (task_id, kind, actor, version, data, state) select id, 'note', 'x', 1, $2, task_state(t) from tasks t where id = $1",
+      [task.id, JSON.stringify({ at, text: noise(1_000_000) })],
+    );
+  }
+  const first = await box.store.listEvents(task.id, { after: 0, limit: 1_000 });
+  expect(first.more).toBe(true);
+  expect(first.rows.length).toBeLessThan(9);
+  const rest = [];
+  for (let after = first.rows.at(-1)?.seq ?? 0, more = true; more; ) {
+    const page = await box.store.listEvents(task.id, { after, limit: 1_000 });
+    rest.push(...page.rows);
+    ({ more } = page);
+    after = page.rows.at(-1)?.seq ?? after;
+  }
+  expect([...first.rows, ...rest].map(({ event }) => event.data.at)).toEqual([undefined, 0, 1, 2, 3, 4, 5, 6, 7, 8]);
+  const found = await box.store.findTaskWithEvents(task.id, 5_000);
+  expect(found?.events).toEqual(first.rows.map(({ event }) => event));
+});

@@ -15,14 +15,22 @@ import {
 import type { WaitFacts } from "../why.ts";
 import { type LedgerEntry, smallTaskColumns, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
 
+/**
+ * What one page holds of payloads, results and event data at the most, in bytes as stored (compressed); its first row comes
+ * anyway. Without it, some hundred events of tasks of a megabyte would be read at once: more than fits into the memory of one
+ * process, or through the connection before the statement's time is over.
+ */
+const maxPageBytes = 4_194_304;
+const taskBytes = rawSql("pg_column_size(payload) + coalesce(pg_column_size(result), 0)");
+
 /** One task; null when there is none of that id. */
 export function findTask(db: Queryable, id: string): Promise<Task | null> {
   return maybeOne(db, toTask, sql`select * from tasks where id = ${id}`);
 }
 
 /**
- * One task with its events, oldest first, read by one statement so that the last event is the one that made the task what it is.
- * Null when there is none of that id.
+ * One task with its events, oldest first, read by one statement so that the last event is the one that made the task what it is;
+ * of very many or very large events only the first page. Null when there is none of that id.
  */
 export function findTaskWithEvents(
   db: Queryable,
@@ -39,33 +47,34 @@ export function findTaskWithEvents(
     sql`
     select t.*, (
         select coalesce(jsonb_agg(to_jsonb(e) order by e.seq), '[]'::jsonb)
-          from (select seq, kind, actor, at, version, data from task_events where task_id = ${id} order by seq limit ${maxEvents}) e
+          from (${pageOfEvents({ taskId: id, after: 0, limit: maxEvents })}) e
       ) as events
       from tasks t where t.id = ${id}`,
   );
 }
 
-/** A task's whole timeline, oldest first, in pages of at most `limit`. */
-export function listEvents(
+/** A task's whole timeline, oldest first, in pages of at most `limit`; `more` says that there is a next one. */
+export async function listEvents(
   db: Queryable,
   taskId: string,
   page: { after: number; limit: number },
-): Promise<{ seq: number; event: TaskEvent }[]> {
-  return many(
-    db,
-    (row) => ({ seq: Number(row.seq), event: toEvent(row) }),
-    sql`
-    select * from task_events where task_id = ${taskId} and seq > ${page.after} order by seq limit ${page.limit}`,
-  );
+): Promise<{ rows: { seq: number; event: TaskEvent }[]; more: boolean }> {
+  const toRow = (row: Row) => ({ seq: Number(row.seq), event: toEvent({ ...row, task_id: taskId }), found: row.found });
+  const rows = await many(db, toRow, pageOfEvents({ taskId, ...page }));
+  return { rows, more: Number(rows.at(-1)?.found ?? 0) > rows.length };
 }
 
-/**
- * What one page holds of payloads, results and event data at the most, in bytes as stored (compressed); its first row comes
- * anyway. Without it, some hundred events of tasks of a megabyte would be read at once: more than fits into the memory of one
- * process, or through the connection before the statement's time is over.
- */
-const maxPageBytes = 4_194_304;
-const taskBytes = rawSql("pg_column_size(payload) + coalesce(pg_column_size(result), 0)");
+/** `found` counts one more than the page when there are more. */
+function pageOfEvents({ taskId, after, limit }: { taskId: string; after: number; limit: number }): Sql {
+  return sql`
+    select seq, kind, actor, at, version, data, found
+      from (select *, count(*) over () as found, row_number() over (order by seq) as place,
+                   sum(pg_column_size(data)) over (order by seq) as weight
+              from (select seq, kind, actor, at, version, data from task_events
+                     where task_id = ${taskId} and seq > ${after} order by seq limit ${limit + 1}) newest) weighed
+     where place <= ${limit} and (weight <= ${maxPageBytes} or place = 1)
+     order by seq`;
+}
 
 /**
  * Events of the ledger in a range of numbers (`after` excluded), each with its task as it then was: at most `limit`, fewer when
