@@ -190,6 +190,22 @@ test("a client that resumes at an orchestrator that has just begun, while a tran
   expect((await fresh.hello()).cursor).not.toBe(toStreamCursor({ task: 0, log: null }));
 });
 
+test("an orchestrator that is stopped while the database is away does not wait for it", async () => {
+  await using database = await freshDatabase(cluster.url);
+  await using box = await startOrchestrator({ database });
+  await using agent = await startAgent(() => undefined);
+  await box.register(agent, [{}]);
+  await box.post({ type: "work" });
+  await agent.called(1);
+  await cluster.stop();
+  const [call] = agent.calls;
+  if (call) answer(call.response, 200, { result: 1 });
+  const startedAt = performance.now();
+  await box.stop();
+  expect(performance.now() - startedAt).toBeLessThan(12_000);
+  await cluster.start();
+}, 60_000);
+
 test("an orchestrator that starts while the database is away serves as soon as it is there", async () => {
   await using database = await freshDatabase(cluster.url);
   await cluster.stop();

@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
-import type { LiveAgent } from "./slots.ts";
+import { type LiveAgent, slotKey } from "./slots.ts";
 import { approvalWith, bornAt, taskWith } from "./task.fixture.ts";
 import { explainWhy } from "./why.ts";
 
-const agents: LiveAgent[] = [{ name: "a", instance: "a-1", url: "http://a", types: [{ type: "work", path: "/run" }] }];
+const agents: LiveAgent[] = [
+  { name: "a", instance: "a-1", url: "http://a", types: [{ type: "work", path: "/run", maxConcurrency: 1 }] },
+];
+const idle = { agents, running: new Map<string, number>() };
+const nobody = { agents: [], running: new Map<string, number>() };
 const due = { due: true, runAt: bornAt, ahead: null, ready: true };
 
 test.each([
@@ -12,7 +16,7 @@ test.each([
   ["nothing", approvalWith({ reason: null }), null],
 ])("a task that waits for approval says %s", (_what, approval, detail) => {
   const task = taskWith({ status: "waiting", waitingFor: "approval", approval });
-  expect(explainWhy(task, null, agents)).toEqual({ reason: "approval", detail });
+  expect(explainWhy(task, null, idle)).toEqual({ reason: "approval", detail });
 });
 
 test("a task that waits for input shows the question", () => {
@@ -21,21 +25,23 @@ test("a task that waits for input shows the question", () => {
     waitingFor: "input",
     approval: approvalWith({ reason: null, prompt: "which?" }),
   });
-  expect(explainWhy(task, null, agents)).toEqual({ reason: "input", detail: "which?" });
+  expect(explainWhy(task, null, idle)).toEqual({ reason: "input", detail: "which?" });
 });
 
 test("a queued task names what stands before it, the nearest obstacle first", () => {
   const task = taskWith();
-  expect(explainWhy(task, { ...due, due: false, ahead: "id-ahead", ready: false }, [])).toEqual({
+  expect(explainWhy(task, { ...due, due: false, ahead: "id-ahead", ready: false }, nobody)).toEqual({
     reason: "behind_key",
     detail: "id-ahead",
   });
-  expect(explainWhy(task, { ...due, due: false, ready: false }, [])).toEqual({ reason: "run_at", detail: bornAt });
-  expect(explainWhy(task, due, [])).toEqual({ reason: "no_agent", detail: expect.stringContaining("work") });
-  expect(explainWhy(taskWith({ type: "other" }), due, agents)?.reason).toBe("no_agent");
-  expect(explainWhy(task, due, agents)).toEqual({ reason: "next", detail: null });
+  expect(explainWhy(task, { ...due, due: false, ready: false }, nobody)).toEqual({ reason: "run_at", detail: bornAt });
+  expect(explainWhy(task, due, nobody)).toEqual({ reason: "no_agent", detail: expect.stringContaining("work") });
+  expect(explainWhy(taskWith({ type: "other" }), due, idle)?.reason).toBe("no_agent");
+  const busy = { agents, running: new Map([[slotKey("a-1", "work"), 1]]) };
+  expect(explainWhy(task, due, busy)).toEqual({ reason: "agents_busy", detail: expect.stringContaining("work") });
+  expect(explainWhy(task, due, idle)).toEqual({ reason: "next", detail: null });
 });
 
 test("a task that has left the queue since it was read needs no reason", () => {
-  expect(explainWhy(taskWith(), null, agents)).toBeUndefined();
+  expect(explainWhy(taskWith(), null, idle)).toBeUndefined();
 });

@@ -5,6 +5,7 @@
  * answer and before the write, the agent sees the task again: an agent may see one task twice, which the contract says.
  */
 
+import { withDeadline } from "@signalbox/common/drain.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { leaseMs } from "../lease.ts";
 import { type FreeSlot, planSlots, slotKey } from "../slots.ts";
@@ -12,6 +13,8 @@ import type { Claimed, Lease } from "../store/rows.ts";
 import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
 
 const pollMs = 5_000;
+/** How long a stop waits for the ends of runs to be written, once they have ended. */
+const writeGraceMs = 5_000;
 /** Slots filled by one claim; more would make one statement long. */
 const maxClaim = 200;
 
@@ -65,13 +68,18 @@ export class Dispatcher {
     }
   }
 
-  /** Waits for the runs under way, then hands back what is left. */
+  /** Waits for the runs under way, then hands back what is left; in bounded time. */
   async drain(graceMs: number): Promise<void> {
     const timer = setTimeout(() => {
       for (const run of this.#runs.values()) this.#end(run, "released");
     }, graceMs);
-    if (this.#runs.size > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
+    // With the database away, ends cannot be written; the leases of those runs expire.
+    await withDeadline(this.#idle(), graceMs + writeGraceMs, "the end of the last runs").catch(() => undefined);
     clearTimeout(timer);
+  }
+
+  async #idle(): Promise<void> {
+    if (this.#runs.size > 0) await new Promise<void>((resolve) => this.#idlers.push(resolve));
     await this.#options.finishes.idle();
   }
 
@@ -83,7 +91,7 @@ export class Dispatcher {
   /** True when there is probably more to claim at once. */
   async #claim(): Promise<boolean> {
     const { roster, store, owner, onStarted } = this.#options;
-    const slots = planSlots(roster.agents(), this.#runningNow(), maxClaim);
+    const slots = planSlots(roster.agents(), this.running(), maxClaim);
     if (slots.length === 0) return false;
     const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
     // A type that is full had no slot to offer: what was known of it still holds.
@@ -124,7 +132,8 @@ export class Dispatcher {
     else this.#busy.delete(key);
   }
 
-  #runningNow(): Map<string, number> {
+  /** Runs by `slotKey`, here and elsewhere, as far as this orchestrator knows. */
+  running(): ReadonlyMap<string, number> {
     const all = new Map(this.#options.roster.others());
     for (const [key, own] of this.#busy) all.set(key, (all.get(key) ?? 0) + own);
     return all;

@@ -15,10 +15,11 @@ const maxKeyedBatch = 200;
 const maxWrites = 2;
 const patienceMs = 25_000;
 
+/** `unknown`: it could not be written in time, or it cannot be told who took the lease. */
 export type Ending = "ended" | "lost" | "refused" | "unknown";
 export type FinishQueue = { end(finish: Finish): Promise<Ending>; idle(): Promise<void> };
 
-type Waiting = { finish: Finish; since: number; settle: (ending: Ending) => void };
+type Waiting = { finish: Finish; since: number; isUnsure: boolean; settle: (ending: Ending) => void };
 
 export function buildFinishQueue(options: {
   store: Store;
@@ -48,7 +49,7 @@ export function buildFinishQueue(options: {
     try {
       const { ended, promoted } = await options.store.finishAttempts(batch.map(({ finish }) => finish));
       options.onWritten(judgeWritten(batch, promoted));
-      for (const { finish, settle } of batch) settle(ended.has(finish.lease.taskId) ? "ended" : "lost");
+      for (const item of batch) item.settle(toEnding(item, ended));
     } catch (error) {
       if (isTransient(error)) await putBack(batch, error);
       else await isolate(batch, error);
@@ -57,10 +58,11 @@ export function buildFinishQueue(options: {
 
   async function putBack(batch: Waiting[], error: unknown): Promise<void> {
     options.onError(error, null);
-    const [late, alive] = partition(batch, (item) => performance.now() - item.since > patienceMs);
-    for (const { settle } of late) settle("unknown");
     await rest(200 + 300 * Math.random(), options.signal);
-    queue.unshift(...alive);
+    const isLate = (item: Waiting) => options.signal.aborted || performance.now() - item.since > patienceMs;
+    const [late, alive] = partition(batch, isLate);
+    for (const { settle } of late) settle("unknown");
+    queue.unshift(...alive.map((item) => ({ ...item, isUnsure: true })));
   }
 
   async function isolate(batch: Waiting[], error: unknown): Promise<void> {
@@ -78,7 +80,7 @@ export function buildFinishQueue(options: {
   return {
     end(finish) {
       return new Promise((settle) => {
-        queue.push({ finish, since: performance.now(), settle });
+        queue.push({ finish, since: performance.now(), isUnsure: false, settle });
         pump();
       });
     },
@@ -88,6 +90,12 @@ export function buildFinishQueue(options: {
         pump();
       }),
   };
+}
+
+/** A write whose answer was lost may have been committed: then the lease that is gone is our own doing. */
+function toEnding({ finish, isUnsure }: Waiting, ended: ReadonlySet<string>): Ending {
+  if (ended.has(finish.lease.taskId)) return "ended";
+  return isUnsure ? "unknown" : "lost";
 }
 
 function judgeWritten(batch: readonly Waiting[], promoted: number): { claimable: boolean; timed: boolean } {

@@ -12,7 +12,7 @@ import { TaskId } from "./task-id.ts";
 /** More events than this are read with `/task/:id/events`. */
 const maxEvents = 5_000;
 
-export const getTask = ({ store, roster }: Context) =>
+export const getTask = ({ store, roster, dispatcher }: Context) =>
   defineRoute({
     method: "GET",
     path: "/task/:id",
@@ -26,7 +26,8 @@ export const getTask = ({ store, roster }: Context) =>
       if (found === null) throw notFound("task", params.id);
       const { task, events } = found;
       const isOpen = task.status === "queued" || task.status === "waiting";
-      const why = isOpen ? explainWhy(task, await store.explainWait(task.id), roster.agents()) : undefined;
+      const routing = { agents: roster.agents(), running: dispatcher.running() };
+      const why = isOpen ? explainWhy(task, await store.explainWait(task.id), routing) : undefined;
       const body = { ...task, events, ...(why && { why }) };
       return { status: 200, body, etag: task.version };
     },
