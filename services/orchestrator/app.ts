@@ -202,6 +202,9 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
     dispatcher,
     sealingKey,
     changed,
+    /** While runs are drained, callers are better off elsewhere. */
+    checks: () =>
+      stopping.signal.aborted ? [{ name: "accepting", ok: false, message: "the service is stopping" }] : [],
     start(): void {
       doorbell.on(channels.tasks, dispatcher.ring);
       doorbell.on(channels.schedules, scheduler.ring);
@@ -315,7 +318,7 @@ function buildEdge({ settings, report, database, live, engine, book, log }: Edge
     log,
     report,
     metrics,
-    checks: async () => [await checkDatabase(store.ping)],
+    checks: async () => [...engine.checks(), await checkDatabase(store.ping)],
   });
   let listening: Listening | null = null;
   return {

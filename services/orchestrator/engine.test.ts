@@ -85,6 +85,25 @@ test.concurrent("a stopping orchestrator hands its runs back, and another one fi
   }
 });
 
+test.concurrent("a stopping orchestrator says that it is not ready, claims nothing more, and lets a run finish in its time", async () => {
+  await using box = await startOrchestrator({ env: { DRAIN_SECONDS: "15" } });
+  await using agent = await startAgent(() => undefined);
+  await box.register(agent, [{}]);
+  const task = await box.post({ type: "work" });
+  await agent.called(1);
+  const stopped = box.stop();
+  await eventually(async () => (await box.call("/ready")).status === 503, { what: "not ready" });
+  const another = await box.post({ type: "work" });
+  const [call] = agent.calls;
+  if (call) answer(call.response, 200, { result: "in time" });
+  await stopped;
+  const { rows } = await box.database.pool.query("select id, status, attempt, result from tasks order by seq");
+  expect(rows).toEqual([
+    { id: task.id, status: "completed", attempt: 1, result: "in time" },
+    { id: another.id, status: "queued", attempt: 0, result: null },
+  ]);
+});
+
 test.concurrent("an answer after the lease was lost is put down as discarded, and changes nothing", async () => {
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => undefined);
