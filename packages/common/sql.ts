@@ -150,12 +150,21 @@ export function buildPool(options: PoolOptions): Pool {
   return pool;
 }
 
-/** Runs `work` in one transaction at READ COMMITTED; any throw rolls back and is passed on. */
-export async function transaction<T>(pool: Pool, work: (db: Queryable) => Promise<T>): Promise<T> {
+/**
+ * Runs `work` in one transaction at READ COMMITTED; any throw rolls back and is passed on.
+ *
+ * @param lockTimeoutMs how long each lock is waited for, where the pool's 2 s are too short: many people at one row queue up
+ */
+export async function transaction<T>(
+  pool: Pool,
+  work: (db: Queryable) => Promise<T>,
+  lockTimeoutMs?: number,
+): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;
+  const patience = lockTimeoutMs === undefined ? "" : `; set local lock_timeout = ${Math.round(lockTimeoutMs)}`;
   try {
-    await client.query("begin isolation level read committed");
+    await client.query(`begin isolation level read committed${patience}`);
     const value = await work(client);
     await client.query("commit");
     return value;

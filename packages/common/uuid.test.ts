@@ -3,7 +3,8 @@ import { expect, test } from "vitest";
 import { uuidFloor, uuidOf, uuidTime, uuidv7 } from "./uuid.ts";
 
 const version7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-const instants = fc.nat(2 ** 48 - 1);
+// One less than the last: the next instant must have an id too.
+const instants = fc.nat(2 ** 48 - 2);
 
 test("ids made one after the other grow, each with the time it was made, and none comes twice", () => {
   const from = Date.now();

@@ -32,27 +32,44 @@ export type Locked = RetryTerms & { task: Task };
  * Changes one task by a pure rule: its key is locked, then its row, then the rule sees it, then row, event and line are written,
  * all in one transaction. The order (keys before rows) is everybody's, so two changes cannot deadlock.
  */
-export function changeTask<R>(
+export async function changeTask<R>(
   pool: Pool,
   id: string,
   actor: string,
   decide: (locked: Locked) => Decision<R>,
 ): Promise<Changed<R>> {
-  return transaction(pool, async (db) => {
-    await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
-    const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
-    if (locked === null) return { kind: "missing" };
-    const { task: before } = locked;
-    const isApproved = before.finishedAt !== null && before.approval !== null && (await wasApproved(db, id));
-    const decision = decide({ ...locked, isApproved });
-    if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: before };
-    if (decision.kind === "keep") return { kind: "kept", task: before };
-    const task = await writeChange(db, before, actor, decision);
-    const key = task.concurrencyKey;
-    // In its place by creation if it comes (back) into its line, then whoever is first where nobody stands in front.
-    if (key !== null) await exec(db, sql`select join_lines(array[${id}]::uuid[]), promote_next(array[${key}]::text[])`);
-    return { kind: "changed", task };
-  });
+  // Whoever comes too late already is told without waiting in line for the row.
+  const early = await maybeOne(pool, toLocked, sql`select * from tasks where id = ${id}`);
+  if (early === null) return { kind: "missing" };
+  const verdict = decide({ ...early, isApproved: false });
+  if (verdict.kind === "refuse" && early.task.finishedAt === null) {
+    return { kind: "refused", because: verdict.because, task: early.task };
+  }
+  return transaction(pool, (db) => changeLocked(db, id, actor, decide), patienceMs);
+}
+
+/** Less than a statement may take, so that who waits too long is told so by the lock. */
+const patienceMs = 4_500;
+
+async function changeLocked<R>(
+  db: Queryable,
+  id: string,
+  actor: string,
+  decide: (locked: Locked) => Decision<R>,
+): Promise<Changed<R>> {
+  await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
+  const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
+  if (locked === null) return { kind: "missing" };
+  const { task: before } = locked;
+  const isApproved = before.finishedAt !== null && before.approval !== null && (await wasApproved(db, id));
+  const decision = decide({ ...locked, isApproved });
+  if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: before };
+  if (decision.kind === "keep") return { kind: "kept", task: before };
+  const task = await writeChange(db, before, actor, decision);
+  const key = task.concurrencyKey;
+  // In its place by creation if it comes (back) into its line, then whoever is first where nobody stands in front.
+  if (key !== null) await exec(db, sql`select join_lines(array[${id}]::uuid[]), promote_next(array[${key}]::text[])`);
+  return { kind: "changed", task };
 }
 
 function toLocked(row: Row): Omit<Locked, "isApproved"> {
