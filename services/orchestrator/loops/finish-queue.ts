@@ -31,6 +31,17 @@ export function buildFinishQueue(options: {
   const queue: Waiting[] = [];
   let writes = 0;
   let idlers: (() => void)[] = [];
+  let isScheduled = false;
+
+  /** What is answered in one turn of the event loop is written together. */
+  function schedule(): void {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      pump();
+    });
+  }
 
   function pump(): void {
     while (writes < maxWrites && queue.length > 0) {
@@ -81,7 +92,7 @@ export function buildFinishQueue(options: {
     end(finish) {
       return new Promise((settle) => {
         queue.push({ finish, since: performance.now(), isUnsure: false, settle });
-        pump();
+        schedule();
       });
     },
     idle: () =>
