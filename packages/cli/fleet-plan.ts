@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ServicePlan } from "./child.ts";
-import { compileCacheFolder } from "./compile-cache.ts";
+import { compileCacheFolder, serviceMemory } from "./compile-cache.ts";
 import { findText } from "./home.ts";
 import { localUrl } from "./ports.ts";
 
@@ -89,7 +89,12 @@ function planService(
   const keys = declared?.keys ?? Object.keys(known);
   const own = Object.fromEntries(keys.flatMap((key) => (known[key] ? [[key, known[key]]] : [])));
   const main = programOf(options.repository, program);
-  const env = { ...passedOn(options.values), NODE_COMPILE_CACHE: compileCacheFolder(options.repository), ...own };
+  const env = {
+    ...passedOn(options.values),
+    NODE_COMPILE_CACHE: compileCacheFolder(options.repository),
+    ...serviceMemory,
+    ...own,
+  };
   return { kind: "run", name, role, port, plan: { name, main, url: localUrl(port), env } };
 }
 

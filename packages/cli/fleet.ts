@@ -161,8 +161,8 @@ async function openDatabase({ env, home, portBase, output, stops }: Boot): Promi
   return database.url;
 }
 
-/** Each finds those that it calls: logging takes everybody's lines, agents register with an orchestrator. */
-const startOrder: Role[] = ["logging", "orchestrator", "agent"];
+/** Agents find an orchestrator to register with; that logging comes up a moment later is no matter for anybody. */
+const startOrder: Role[][] = [["orchestrator", "logging"], ["agent"]];
 /** No new work first; agents finish what they have and report it; the last lines are taken last. */
 const stopOrder: Role[] = ["orchestrator", "agent", "logging"];
 
@@ -175,11 +175,11 @@ async function startServices(
 ): Promise<SupervisedService[]> {
   const running: Running[] = [];
   boot.stops.push((force) => stopServices(running, force));
-  for (const role of startOrder) {
+  for (const roles of startOrder) {
     for (const service of planned) {
-      if (service.kind !== "run" || service.role !== role) continue;
+      if (service.kind !== "run" || !roles.includes(service.role)) continue;
       const options = { output: boot.output, onHealthy, keepTrying: boot.watch };
-      running.push({ role, service: superviseService(service.plan, options) });
+      running.push({ role: service.role, service: superviseService(service.plan, options) });
     }
     await unlessAborted(boot.signal, Promise.all(running.map(({ service }) => service.started)));
   }
