@@ -212,11 +212,7 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
         roster.ring();
         dispatcher.ring();
       });
-      live.hub.onEntry(({ event, task }) => {
-        // Somebody ended or took away a run that may be ours; if it is, its agent is told to stop.
-        const isTaken = hasEnded(task.status) || task.status === "waiting";
-        if (isTaken) dispatcher.drop(event.taskId, task.attempt);
-      });
+      dropTakenRuns(live, dispatcher);
       claiming = dispatcher.run(stopping.signal);
       loops = [roster, reaper, timers, scheduler].map((loop) => loop.run(stopping.signal));
       loops.push(claiming, leaseKeeper.run(halting.signal));
@@ -231,6 +227,14 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
       await agents.close();
     },
   };
+}
+
+/** Somebody ended or took away a run that may be ours; if it is, its agent is told to stop. */
+function dropTakenRuns({ hub }: Live, dispatcher: Dispatcher): void {
+  hub.onEntry(({ event, task }) => {
+    const isTaken = hasEnded(task.status) || task.status === "waiting";
+    if (isTaken) dispatcher.drop(event.taskId, task.attempt);
+  });
 }
 
 /** What asks GitHub for deliveries that never arrived; null when no token or no hook is set. */
