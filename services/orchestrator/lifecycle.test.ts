@@ -282,7 +282,7 @@ test.concurrent("a task whose time lies ahead runs when it is due, and says unti
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => ({ result: 1 }));
   await box.register(agent, [{}]);
-  const runAt = new Date(Date.now() + 700).toISOString();
+  const runAt = new Date(Date.now() + 2_500).toISOString();
   const task = await box.post({ type: "work", runAt });
   expect((await box.get(task.id)).why).toEqual({ reason: "run_at", detail: runAt });
   const done = await box.until(task.id, (now) => now.status === "completed");

@@ -21,27 +21,20 @@ export type FinishQueue = { end(finish: Finish): Promise<Ending>; idle(): Promis
 
 type Waiting = { finish: Finish; since: number; isUnsure: boolean; settle: (ending: Ending) => void };
 
-export function buildFinishQueue(options: {
+export type FinishQueueOptions = {
   store: Store;
   /** What the batch has made possible: a claim at once, or a wake-up later. */
   onWritten: (what: { claimable: boolean; timed: boolean }) => void;
   onError: (error: unknown, finish: Finish | null) => void;
   signal: AbortSignal;
-}): FinishQueue {
+};
+
+export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
   const queue: Waiting[] = [];
   let writes = 0;
   let idlers: (() => void)[] = [];
-  let isScheduled = false;
-
-  /** What is answered in one turn of the event loop is written together. */
-  function schedule(): void {
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(() => {
-      isScheduled = false;
-      pump();
-    });
-  }
+  // What is answered in one turn of the event loop is written together.
+  const schedule = oncePerTurn(() => pump());
 
   function pump(): void {
     while (writes < maxWrites && queue.length > 0) {
@@ -100,6 +93,19 @@ export function buildFinishQueue(options: {
         idlers.push(resolve);
         pump();
       }),
+  };
+}
+
+/** However often it is asked for in one turn of the event loop, it runs once, at the turn's end. */
+function oncePerTurn(run: () => void): () => void {
+  let isScheduled = false;
+  return () => {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      run();
+    });
   };
 }
 
