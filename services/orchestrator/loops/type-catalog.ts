@@ -1,9 +1,9 @@
 /** The types that tasks may have: read when one is asked for, kept for some seconds, with their payload schemas compiled. */
 import { invalidInput } from "@signalbox/common/errors.ts";
-import { buildAjv, toProblems } from "@signalbox/common/validate.ts";
 import { LRU } from "../lru.ts";
 import type { Store } from "../store.ts";
 import { type TypeEntry, toTypeEntries } from "../type-book.ts";
+import { compileSchema, type JudgePayload } from "./payload-schema.ts";
 import type { Roster } from "./roster.ts";
 
 const freshMs = 2_000;
@@ -19,17 +19,15 @@ export type TypeCatalog = {
   forget(): void;
 };
 
-type Check = ReturnType<ReturnType<typeof buildAjv>["compile"]>;
-
 export function buildTypeCatalog({ store, roster }: { store: Store; roster: Roster }): TypeCatalog {
   const known = new LRU<string, { entry: TypeEntry; at: number }>(1_000);
-  const checks = new LRU<string, Check>(500);
+  const judges = new LRU<string, JudgePayload>(500);
 
-  function checkOf(schema: Record<string, unknown>): Check {
+  function judgeOf(schema: Record<string, unknown>): JudgePayload {
     const text = JSON.stringify(schema);
-    const check = checks.get(text) ?? compileSchema(schema);
-    checks.set(text, check);
-    return check;
+    const judge = judges.get(text) ?? compileSchema(schema);
+    judges.set(text, judge);
+    return judge;
   }
 
   const isLive = (agent: string, type: string) =>
@@ -47,32 +45,13 @@ export function buildTypeCatalog({ store, roster }: { store: Store; roster: Rost
       known.set(type, { entry, at: performance.now() });
       return entry;
     },
-    ensureSchema: (schema) => void checkOf(schema),
+    ensureSchema: (schema) => void judgeOf(schema),
     checkPayload({ payloadSchema }, payload) {
       if (payloadSchema === null) return;
-      const check = checkOf(payloadSchema);
-      if (check(payload)) return;
-      throw invalidInput(toProblems(check.errors).map(({ path, message }) => ({ path: `/payload${path}`, message })));
+      const problems = judgeOf(payloadSchema)(payload);
+      if (problems === null) return;
+      throw invalidInput(problems.map(({ path, message }) => ({ path: `/payload${path}`, message })));
     },
     forget: () => known.clear(),
   };
-}
-
-const options = { allErrors: true, strict: false };
-const shared = buildAjv(options);
-
-/**
- * Others wrote it, so unknown keywords are let pass. An instance of Ajv costs milliseconds and a megabyte, so one is shared; a
- * schema with ids has one of its own, lest two agents' ids meet.
- *
- * @throws Error when it is no schema, or an asynchronous one, whose refusal would be a rejection that nobody awaits
- */
-export function compileSchema(schema: Record<string, unknown>): Check {
-  const hasIds = JSON.stringify(schema).includes('"$id":');
-  const ajv = hasIds ? buildAjv(options) : shared;
-  const check = ajv.compile(schema);
-  // It remembers every schema that it compiled; this one is held by its caller.
-  ajv.removeSchema(schema);
-  if ("$async" in check) throw new Error("$async is not supported");
-  return check;
 }
