@@ -1,4 +1,4 @@
-import { eventually } from "@signalbox/testing/eventually.ts";
+import pg from "pg";
 import { expect, test } from "vitest";
 import { finishOf, type OpenStore, openStore } from "../store.fixture.ts";
 import { buildFinishQueue, type Ending } from "./finish-queue.ts";
@@ -99,17 +99,35 @@ test.concurrent("what was written says whether something can be claimed, now or 
   ]);
 });
 
-test.concurrent("results wait while a row is locked by somebody else, and are written then", async () => {
-  await using box = await openStore();
-  const claimed = await claimMany(box, 3);
-  const holder = await box.pool.connect();
+/** Locks the row of a task until it is told to let go, as somebody at a console may. */
+async function lockRow(box: OpenStore, id: string | undefined): Promise<() => Promise<void>> {
+  const holder = new pg.Client({ connectionString: box.url });
+  await holder.connect();
   await holder.query("begin");
-  await holder.query("select 1 from tasks where id = $1 for update", [claimed[1]?.task.id]);
+  await holder.query("select 1 from tasks where id = $1 for update", [id]);
+  return () => holder.end();
+}
+
+test.concurrent("a row that somebody else has locked delays its own result alone, which is written when it is free", async () => {
+  await using box = await openStore();
+  const claimed = await claimMany(box, 5);
+  const unlock = await lockRow(box, claimed[3]?.task.id);
   const { queue, errors } = queueOf(box);
-  const endings = claimed.map((one) => queue.end(finishOf(one)));
-  await eventually(() => errors.length > 0, { what: "a write that gave up" });
-  await holder.query("rollback");
-  holder.release();
-  expect(await Promise.all(endings)).toEqual(["ended", "ended", "ended"]);
+  const startedAt = performance.now();
+  const locked = queue.end(finishOf(claimed[3] ?? never()));
+  const others = claimed.filter((_, at) => at !== 3).map((one) => queue.end(finishOf(one)));
+  expect(new Set(await Promise.all(others))).toEqual(new Set(["ended"]));
+  // One more comes while it is still locked.
+  await box.insert();
+  const [late] = await box.claim(1);
+  expect(await queue.end(finishOf(late ?? never()))).toBe("ended");
+  expect(performance.now() - startedAt).toBeLessThan(20_000);
+  expect(errors.length).toBeGreaterThan(0);
+  await unlock();
+  expect(await locked).toBe("ended");
   await queue.idle();
 });
+
+function never(): never {
+  throw new Error("a task was expected");
+}

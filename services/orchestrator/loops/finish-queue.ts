@@ -1,10 +1,12 @@
 /**
  * Writes the ends of attempts in batches: results that arrive while a write is under way go out together with the next one,
- * and a lone result is not delayed. At most two writes at once. A batch that the database refuses is halved until the one
- * that is at fault stands alone, so that it spoils nothing for the others; a database that is away is tried again until the
- * lease is over anyway, when the reaper of whichever orchestrator is alive takes up the task.
+ * and a lone result is not delayed. At most two writes at once. A batch that the database refuses, or that waits too long for a
+ * lock, is halved until the one that is at fault stands alone, so that it spoils nothing for the others; from then on a locked one
+ * is tried by itself. That, and a database that is away, is tried again until the lease is over anyway, when the reaper of
+ * whichever orchestrator is alive takes up the task.
  */
 import { isTransient } from "@signalbox/common/errors.ts";
+import { sqlState } from "@signalbox/common/sql-state.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { Finish } from "../store/finish-attempts.ts";
 import type { Store } from "../store.ts";
@@ -19,7 +21,15 @@ const patienceMs = 25_000;
 export type Ending = "ended" | "lost" | "refused" | "unknown";
 export type FinishQueue = { end(finish: Finish): Promise<Ending>; idle(): Promise<void> };
 
-type Waiting = { finish: Finish; since: number; isUnsure: boolean; settle: (ending: Ending) => void };
+type Waiting = {
+  finish: Finish;
+  since: number;
+  /** An earlier write of it may have been committed. */
+  isUnsure: boolean;
+  /** Somebody holds what it needs: no other is to wait with it. */
+  isAlone: boolean;
+  settle: (ending: Ending) => void;
+};
 
 export type FinishQueueOptions = {
   store: Store;
@@ -55,7 +65,7 @@ export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
       options.onWritten(judgeWritten(batch, promoted));
       for (const item of batch) item.settle(toEnding(item, ended));
     } catch (error) {
-      if (isTransient(error)) await putBack(batch, error);
+      if (isTransient(error) && (batch.length === 1 || !isBusy(error))) await putBack(batch, error);
       else await isolate(batch, error);
     }
   }
@@ -66,7 +76,8 @@ export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
     const isLate = (item: Waiting) => options.signal.aborted || performance.now() - item.since > patienceMs;
     const [late, alive] = partition(batch, isLate);
     for (const { settle } of late) settle("unknown");
-    queue.unshift(...alive.map((item) => ({ ...item, isUnsure: true })));
+    const isAlone = isBusy(error);
+    queue.unshift(...alive.map((item) => ({ ...item, isAlone, isUnsure: item.isUnsure || !isAlone })));
   }
 
   async function isolate(batch: Waiting[], error: unknown): Promise<void> {
@@ -84,7 +95,7 @@ export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
   return {
     end(finish) {
       return new Promise((settle) => {
-        queue.push({ finish, since: performance.now(), isUnsure: false, settle });
+        queue.push({ finish, since: performance.now(), isUnsure: false, isAlone: false, settle });
         schedule();
       });
     },
@@ -122,14 +133,20 @@ function judgeWritten(batch: readonly Waiting[], promoted: number): { claimable:
   return { claimable: promoted > 0 || batch.some(isBack), timed: batch.some(isLater) };
 }
 
+/** Rolled back for sure, because of a lock or the time that it took. */
+function isBusy(error: unknown): boolean {
+  return ["55P03", "57014", "40P01", "40001"].includes(sqlState(error) ?? "");
+}
+
 /** The next batch: bounded, few keys, and no task twice in it, because one statement can change a row only once. */
 function takeBatch(queue: Waiting[]): Waiting[] {
+  if (queue[0]?.isAlone) return queue.splice(0, 1);
   const batch: Waiting[] = [];
   const seen = new Set<string>();
   let keyed = 0;
   while (batch.length < maxBatch && keyed < maxKeyedBatch) {
     const next = queue[0];
-    if (!next || seen.has(next.finish.lease.taskId)) break;
+    if (!next || next.isAlone || seen.has(next.finish.lease.taskId)) break;
     queue.shift();
     seen.add(next.finish.lease.taskId);
     if (next.finish.concurrencyKey !== null) keyed++;
