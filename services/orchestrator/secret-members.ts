@@ -109,7 +109,7 @@ export function sealPayload(
   const sealed: Sealed = {};
   let shown = payload;
   for (const pointer of pointers) {
-    const value = read(payload, pointer);
+    const value = readMember(payload, pointer);
     const kept = value === redacted ? options.kept?.[pointer] : undefined;
     sealed[pointer] = kept ?? seal(options, `${options.taskId}${pointer}`, value);
     shown = write(shown, toParts(pointer), redacted);
@@ -141,7 +141,8 @@ function toParts(pointer: string): string[] {
         .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-function read(value: unknown, pointer: string): unknown {
+/** The member of a payload that a JSON Pointer names. */
+export function readMember(value: unknown, pointer: string): unknown {
   return toParts(pointer).reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], value);
 }
 

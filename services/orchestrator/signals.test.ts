@@ -85,6 +85,23 @@ test.concurrent("members that a schema marks writeOnly reach the agent and nobod
   expect(JSON.stringify(done) + dump.rows[0].text).not.toContain("hunter2");
 });
 
+test.concurrent("a patch brings no secret in, and leaves those that are there", async () => {
+  await using box = await startOrchestrator({ env: { SECRETS_KEY: "a key of the tests, long enough" } });
+  await using agent = await startAgent(() => ({ result: 1 }));
+  const payloadSchema = { type: "object", properties: { token: { type: "string", writeOnly: true } } };
+  await box.register(agent, [{ payloadSchema }]);
+  const made = await box.post({ type: "work", payload: { token: "hunter2" }, approval: { required: true } });
+  const patch = (payload: object) => box.call(`/task/${made.id}`, { method: "PATCH", body: { ifVersion: 1, payload } });
+  expect(await patch({ token: "hunter3" })).toMatchObject({
+    status: 400,
+    body: { error: { details: [{ path: "/payload/token" }] } },
+  });
+  expect((await patch({ token: "[redacted]", more: 1 })).status).toBe(200);
+  await box.call(`/task/${made.id}/approve`, { method: "POST", body: { ifVersion: 2 } });
+  await box.until(made.id, (task) => task.status === "completed");
+  expect(agent.calls[0]?.payload).toEqual({ token: "hunter2", more: 1 });
+});
+
 test.concurrent("secrets without a key to keep them are refused, and nothing is stored", async () => {
   await using box = await startOrchestrator();
   await box.register({ url: "http://127.0.0.1:9" }, [

@@ -4,6 +4,7 @@ import { invalidRequest } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
 import { planPatch, type Refusal, type Seen } from "../patch.ts";
+import { findSecretMembers, readMember, redacted } from "../secret-members.ts";
 import { hasEnded } from "../transition.ts";
 import { parseSeenVersion, TaskId, toChangedTask } from "./task-id.ts";
 
@@ -21,6 +22,7 @@ export const patchTask = (context: Context) =>
       const seen = parseSeen(body, headers["if-match"], principal);
       const { ifVersion: _version, attempt: _attempt, ...patch } = body;
       const { store } = context;
+      if (patch.payload !== undefined) await refuseSecrets(context, params.id, patch.payload);
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
       const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
         planPatch(task, seen, patch, { actor: by, ...terms }),
@@ -35,6 +37,22 @@ export const patchTask = (context: Context) =>
       return { status: 200, body: task, etag: task.version };
     },
   });
+
+/**
+ * A patch is shown to everybody in its event, so a secret has no way in by it; one that stays `[redacted]` keeps its value.
+ *
+ * @throws ApiError 400
+ */
+async function refuseSecrets({ store, catalog }: Context, id: string, payload: unknown): Promise<void> {
+  const task = await store.findTask(id);
+  const type = task === null ? null : await catalog.find(task.type);
+  if (type === null || type.payloadSchema === null) return;
+  const changed = findSecretMembers(type.payloadSchema, payload).find(
+    (pointer) => readMember(payload, pointer) !== redacted,
+  );
+  if (changed === undefined) return;
+  throw invalidRequest(`/payload${changed}`, "is a secret, which a patch cannot change; make a new task with it");
+}
 
 type About = { isByAgent: boolean; hasNewTime: boolean };
 
