@@ -40,7 +40,7 @@ export function buildOutput(stream: NodeJS.WriteStream, raw: boolean): Output {
   const toStream = buildTextWriter(stream);
   const write = (text: string) => toStream(`${text}\n`);
   // Whoever read our output has gone away; the fleet goes on.
-  for (const end of [stream, process.stderr]) end.on("error", () => undefined);
+  stream.on("error", () => undefined);
   const prefix = (source: string) => paint("cyan", source.padEnd(nameWidth));
   return {
     say: (text) => write(text),
@@ -72,10 +72,17 @@ function formatRecord(record: LogRecord, paint: (style: Style, text: string) => 
   ].filter(([, value]) => typeof value === "string");
   const data = typeof record.data === "object" && record.data !== null ? Object.entries(record.data) : [];
   const rest = Object.entries(record).filter(([key]) => !unshown.has(key));
-  const extras = [...ids, ...data, ...rest].map(([key, value]) => `${key}=${formatValue(value)}`).join(" ");
-  const text = `${level.padEnd(5)} ${String(record.message ?? "")}`;
+  const extras = [...ids, ...data, ...rest]
+    .map(([key, value]) => `${key}=${escapeControls(formatValue(value))}`)
+    .join(" ");
+  const text = `${level.padEnd(5)} ${escapeControls(String(record.message ?? ""))}`;
   const style = levelStyles[level];
   return [paint("dim", time), style ? paint(style, text) : text, paint("dim", extras)].filter(Boolean).join(" ");
+}
+
+/** What a payload says must not steer the terminal, nor pretend to be a line of its own. */
+function escapeControls(text: string): string {
+  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
 }
 
 /** Of an error what it says: its stack is in the log record, for whoever looks it up. */

@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
 import { claimPortRange } from "@signalbox/testing/free-port.ts";
@@ -111,4 +111,18 @@ test.concurrent("help names every setting of the fleet itself", async () => {
   for (const key of ["SIGNALBOX_HOME", "SIGNALBOX_PORT_BASE", "SIGNALBOX_ORCHESTRATORS", "DATABASE_URL"]) {
     expect(said).toContain(key);
   }
+});
+
+test.concurrent("a Ctrl-C while it starts ends with exit code 0 and leaves no database running", async () => {
+  const home = join(await temporaryFolder(), "home");
+  const range = await claimPortRange();
+  await using run = startProcess({
+    main: "packages/cli/start.ts",
+    env: { SIGNALBOX_ENV_FILE: "/dev/null", SIGNALBOX_HOME: home, SIGNALBOX_PORT_BASE: String(range.base) },
+  });
+  await run.says(/PostgreSQL 18 in/);
+  expect(await run.stop("SIGINT")).toEqual({ code: 0, signal: null });
+  expect(run.output()).toContain("Stopped");
+  await expect(stat(join(home, "postgres", "postmaster.pid"))).rejects.toThrow("ENOENT");
+  range.release();
 });

@@ -43,6 +43,7 @@ async function main(): Promise<void> {
   const home = resolve(setting("SIGNALBOX_HOME") ?? join(repositoryRoot, ".signalbox"));
   const portBase = parsePortBase(setting("SIGNALBOX_PORT_BASE"));
   const orchestrators = parseOrchestrators(setting("SIGNALBOX_ORCHESTRATORS"));
+  process.stderr.on("error", () => undefined);
   const output = buildOutput(process.stdout, setting("LOG_FORMAT") !== undefined);
   let lock: FleetLock | null = null;
   try {
