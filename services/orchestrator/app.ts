@@ -182,7 +182,7 @@ function buildEngine({ settings, database, live, instance, log }: EngineOptions)
   const onStarted = () => doorbell.ring(channels.events);
   const dispatcher = new Dispatcher({ store, roster, agents, finishes, sealingKey, owner: instance, log, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
-  const reaper = buildReaper({ store, log, onReaped: () => changed({ claimable: true, timed: true }) });
+  const reaper = buildReaper({ store, log, finishes });
   const catalog = buildTypeCatalog({ store, roster });
   const scheduler = buildScheduler({ store, catalog, log, onMade: () => changed({ claimable: true, timed: true }) });
   const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });

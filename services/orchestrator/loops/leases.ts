@@ -8,6 +8,7 @@ import type { Expired } from "../store/leases.ts";
 import type { Lease } from "../store/rows.ts";
 import type { Store } from "../store.ts";
 import type { Dispatcher } from "./dispatch.ts";
+import type { FinishQueue } from "./finish-queue.ts";
 
 const renewMs = 10_000;
 const reapMs = 2_000;
@@ -58,18 +59,32 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
   };
 }
 
-export function buildReaper({ store, log, onReaped }: { store: Store; log: Log; onReaped: () => void }) {
+/** Through the queue of ends, so that one row that cannot be written holds up no other. */
+export function buildReaper({ store, log, finishes }: { store: Store; log: Log; finishes: FinishQueue }) {
+  const inHand = new Set<string>();
+
   async function reap(): Promise<void> {
     const expired = await store.listExpired(maxReaped);
-    if (expired.length === 0) return;
-    const { ended } = await store.finishAttempts(expired.map(toFinish));
-    if (ended.size === 0) return;
-    log.warn(
-      { tasks: [...ended].slice(0, 20), count: ended.size },
-      `${ended.size} leases had expired; their tasks were taken up`,
-    );
-    onReaped();
+    const taken = expired.filter(({ lease }) => !inHand.has(lease.leaseId));
+    if (taken.length > 0) void Promise.all(taken.map(take)).then(tell);
   }
+
+  /** The task's id if it was taken up here, and not by another orchestrator. */
+  async function take(expired: Expired): Promise<string | null> {
+    const { taskId, leaseId } = expired.lease;
+    inHand.add(leaseId);
+    const ending = await finishes.end(toFinish(expired));
+    inHand.delete(leaseId);
+    return ending === "ended" ? taskId : null;
+  }
+
+  function tell(taken: (string | null)[]): void {
+    const tasks = taken.filter((id) => id !== null);
+    if (tasks.length === 0) return;
+    const message = `${tasks.length} leases had expired; their tasks were taken up`;
+    log.warn({ tasks: tasks.slice(0, 20), count: tasks.length }, message);
+  }
+
   return {
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted) {

@@ -1,0 +1,125 @@
+import { buildLog } from "@signalbox/common/log.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { type OpenStore, openStore } from "../store.fixture.ts";
+import { buildFinishQueue } from "./finish-queue.ts";
+import { buildReaper } from "./leases.ts";
+
+function startReaper(box: OpenStore) {
+  const end = new AbortController();
+  const { log } = buildLog({ service: "test", level: "fatal", format: "json" });
+  const finishes = buildFinishQueue({
+    store: box.store,
+    onWritten: () => undefined,
+    onError: () => undefined,
+    signal: end.signal,
+  });
+  const running = buildReaper({ store: box.store, log, finishes }).run(end.signal);
+  return {
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await running;
+    },
+  };
+}
+
+const expire = "update tasks set lease_until = now() - interval '1 s' where status = 'running'";
+
+async function statesOf(box: OpenStore) {
+  const { rows } = await box.pool.query("select id, status, attempt, line, ready from tasks order by seq");
+  return rows;
+}
+
+test.concurrent("an expired run is tried again at once, or fails when its attempts are used up; its key goes on", async () => {
+  await using box = await openStore();
+  await box.insert({ maxAttempts: 1, concurrencyKey: "k" });
+  await box.insert({ concurrencyKey: "k" });
+  await box.insert();
+  await box.claim(5);
+  await box.pool.query(expire);
+  await using _reaper = startReaper(box);
+  await eventually(async () => (await statesOf(box)).every((row) => row.status !== "running"), { what: "the reaper" });
+  expect(await statesOf(box)).toMatchObject([
+    { status: "failed", attempt: 1, line: null },
+    { status: "queued", attempt: 0, line: 1, ready: true },
+    { status: "queued", attempt: 1, line: null, ready: true },
+  ]);
+  const { rows } = await box.pool.query("select kind from task_events where kind <> 'created' order by task_id, seq");
+  expect(rows.map((row) => row.kind)).toEqual([
+    "started",
+    "lease_expired",
+    "failed",
+    "started",
+    "lease_expired",
+    "retry_scheduled",
+  ]);
+});
+
+test.concurrent("a deferred run that went silent gets a rest, and keeps its key over it", async () => {
+  await using box = await openStore();
+  await box.insert({ concurrencyKey: "k" });
+  await box.insert({ concurrencyKey: "k" });
+  await box.claim(1);
+  await box.pool.query("update tasks set lease_owner = null where status = 'running'");
+  await box.pool.query(expire);
+  await using _reaper = startReaper(box);
+  await eventually(async () => (await statesOf(box))[0]?.status === "queued", { what: "the reaper" });
+  expect(await box.line("k")).toEqual([
+    [1, expect.any(Boolean)],
+    [2, false],
+  ]);
+  const { rows } = await box.pool.query("select data from task_events where kind = 'retry_scheduled'");
+  expect(rows[0].data).toMatchObject({ error: { code: "lease_expired", message: expect.stringContaining("silent") } });
+});
+
+test.concurrent("a row that somebody has locked holds up no other expired run", async () => {
+  await using box = await openStore();
+  for (let at = 0; at < 4; at++) await box.insert();
+  const claimed = await box.claim(4);
+  await box.pool.query(expire);
+  const holder = new pg.Client({ connectionString: box.url });
+  await holder.connect();
+  await holder.query("begin");
+  await holder.query("select 1 from tasks where id = $1 for update", [claimed[0]?.task.id]);
+  await using _reaper = startReaper(box);
+  await eventually(async () => (await statesOf(box)).filter((row) => row.status === "queued").length === 3, {
+    timeoutMs: 15_000,
+    what: "the other three",
+  });
+  await holder.end();
+  await eventually(async () => (await statesOf(box)).every((row) => row.status === "queued"), { what: "the last one" });
+});
+
+test.concurrent("two reapers at once take up each run once", async () => {
+  await using box = await openStore();
+  for (let at = 0; at < 50; at++) await box.insert(at % 2 ? { concurrencyKey: `k${at}` } : {});
+  await box.claim(50);
+  await box.pool.query(expire);
+  await using _one = startReaper(box);
+  await using _two = startReaper(box);
+  await eventually(async () => (await statesOf(box)).every((row) => row.status === "queued"), { what: "the reapers" });
+  const { rows } = await box.pool.query("select count(*)::int as n from task_events where kind = 'lease_expired'");
+  expect(rows).toEqual([{ n: 50 }]);
+});
+
+test.concurrent("a lease that was renewed meanwhile is left alone", async () => {
+  await using box = await openStore();
+  await box.insert();
+  const [claimed] = await box.claim(1);
+  if (!claimed) throw new Error("a task was expected");
+  await box.pool.query(expire);
+  const [expired] = await box.store.listExpired(10);
+  expect(expired?.lease).toEqual(claimed.lease);
+  expect(await box.store.renewLeases([claimed.lease], 30_000)).toEqual(new Set([claimed.lease.leaseId]));
+  const error = { code: "lease_expired", message: "" };
+  const verdict = {
+    lease: claimed.lease,
+    outcome: { kind: "fail", error } as const,
+    actor: "x",
+    concurrencyKey: null,
+    expired: true,
+  };
+  expect((await box.store.finishAttempts([verdict])).ended.size).toBe(0);
+  expect(await statesOf(box)).toMatchObject([{ status: "running", attempt: 1 }]);
+});
