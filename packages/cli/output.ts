@@ -48,7 +48,8 @@ export function buildOutput(stream: NodeJS.WriteStream, raw: boolean): Output {
     relay(source, line) {
       const record = raw ? null : parseRecord(line);
       if (record) write(`${prefix(source)} ${formatRecord(record, paint)}`);
-      else write(raw && line.startsWith("{") ? line : `${prefix(source)} ${line}`);
+      else if (raw) write(line.startsWith("{") ? line : `${prefix(source)} ${line}`);
+      else write(`${prefix(source)} ${escapeControls(line)}`);
     },
   };
 }
@@ -82,7 +83,7 @@ function formatRecord(record: LogRecord, paint: (style: Style, text: string) => 
 
 /** What a payload says must not steer the terminal, nor pretend to be a line of its own. */
 function escapeControls(text: string): string {
-  return text.replace(/\p{Cc}/gu, (character) => JSON.stringify(character).slice(1, -1));
+  return text.replace(/\p{Cc}/gu, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** Of an error what it says: its stack is in the log record, for whoever looks it up. */
