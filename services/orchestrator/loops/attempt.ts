@@ -11,7 +11,13 @@ import type { FinishQueue } from "./finish-queue.ts";
 import type { Roster } from "./roster.ts";
 
 /** An attempt under way. Its fate is set by whoever takes it away before its answer is in. */
-export type Run = { claimed: Claimed; abort: AbortController; fate: "running" | "ended elsewhere" | "released" };
+export type Run = {
+  claimed: Claimed;
+  /** Of `performance.now()`, before the claim was asked for: its lease has not begun earlier. */
+  leasedAt: number;
+  abort: AbortController;
+  fate: "running" | "ended elsewhere" | "released";
+};
 
 export type AttemptOptions = {
   store: Store;

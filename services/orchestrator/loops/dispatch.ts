@@ -50,8 +50,8 @@ export class Dispatcher {
     }
   }
 
-  leases(): Lease[] {
-    return [...this.#runs.values()].map((run) => run.claimed.lease);
+  leases(): (Lease & { leasedAt: number })[] {
+    return [...this.#runs.values()].map(({ claimed, leasedAt }) => ({ ...claimed.lease, leasedAt }));
   }
 
   busy(): number {
@@ -93,18 +93,19 @@ export class Dispatcher {
     const { roster, store, owner, onStarted } = this.#options;
     const slots = planSlots(roster.agents(), this.running(), maxClaim);
     if (slots.length === 0) return false;
+    const leasedAt = performance.now();
     const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
     // A type that is full had no slot to offer: what was known of it still holds.
     const offered = new Set(slots.map((slot) => slot.type));
     const full = [...this.#backlog].filter((type) => !offered.has(type));
     this.#backlog = new Set([...full, ...typesWithMore(slots, claimed)]);
-    for (const task of claimed) this.#start(task);
+    for (const task of claimed) this.#start(task, leasedAt);
     if (claimed.length > 0) onStarted();
     return claimed.length > 0 && this.#backlog.size > 0 && slots.length === maxClaim;
   }
 
-  #start(claimed: Claimed): void {
-    const run: Run = { claimed, abort: new AbortController(), fate: "running" };
+  #start(claimed: Claimed, leasedAt: number): void {
+    const run: Run = { claimed, leasedAt, abort: new AbortController(), fate: "running" };
     this.#runs.set(claimed.task.id, run);
     this.#count(claimed, 1);
     const message = "a run broke off; its lease will expire and it will be retried";

@@ -2,7 +2,7 @@ import { buildLog } from "@signalbox/common/log.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { type OpenStore, openStore } from "../store.fixture.ts";
+import { finishOf, type OpenStore, openStore } from "../store.fixture.ts";
 import { buildFinishQueue } from "./finish-queue.ts";
 import { buildReaper } from "./leases.ts";
 
@@ -111,7 +111,7 @@ test.concurrent("a lease that was renewed meanwhile is left alone", async () => 
   await box.pool.query(expire);
   const [expired] = await box.store.listExpired(10);
   expect(expired?.lease).toEqual(claimed.lease);
-  expect(await box.store.renewLeases([claimed.lease], 30_000)).toEqual(new Set([claimed.lease.leaseId]));
+  expect((await box.store.renewLeases([claimed.lease], 30_000)).renewed).toEqual(new Set([claimed.lease.leaseId]));
   const error = { code: "lease_expired", message: "" };
   const verdict = {
     lease: claimed.lease,
@@ -122,4 +122,25 @@ test.concurrent("a lease that was renewed meanwhile is left alone", async () => 
   };
   expect((await box.store.finishAttempts([verdict])).ended.size).toBe(0);
   expect(await statesOf(box)).toMatchObject([{ status: "running", attempt: 1 }]);
+});
+
+test.concurrent("a renewal tells what it renewed, what was locked just now, and by silence what is lost", async () => {
+  await using box = await openStore();
+  for (let at = 0; at < 4; at++) await box.insert({ payload: at });
+  const [plain, locked, ended, taken] = await box.claim(4);
+  if (!plain || !locked || !ended || !taken) throw new Error("four tasks were expected");
+  await box.store.finishAttempts([finishOf(ended)]);
+  await box.pool.query("update tasks set lease_id = gen_random_uuid() where id = $1", [taken.task.id]);
+  const holder = new pg.Client({ connectionString: box.url });
+  await holder.connect();
+  await holder.query("begin");
+  await holder.query("select 1 from tasks where id = $1 for update", [locked.task.id]);
+  const held = [plain, locked, ended, taken].map((claimed) => claimed.lease);
+  expect(await box.store.renewLeases(held, 60_000)).toEqual({
+    renewed: new Set([plain.lease.leaseId]),
+    skipped: new Set([locked.lease.leaseId]),
+  });
+  await holder.end();
+  const { rows } = await box.pool.query("select payload from tasks where lease_until > now() + interval '45 s'");
+  expect(rows).toEqual([{ payload: 0 }]);
 });

@@ -22,27 +22,28 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
   async function renew(): Promise<void> {
     const held = dispatcher.leases();
     const askedAt = performance.now();
-    remember(held, askedAt);
+    remember(held);
     if (held.length > 0) await ask(held, askedAt);
     const now = performance.now();
     dispatcher.lose(new Set([...renewedAt].filter(([, at]) => now - at > trustMs).map(([id]) => id)));
   }
 
   async function ask(held: readonly Lease[], askedAt: number): Promise<void> {
-    const alive = await store.renewLeases(held, leaseMs).catch((error: unknown) => {
+    const renewal = await store.renewLeases(held, leaseMs).catch((error: unknown) => {
       log.warn({ err: error }, "leases could not be renewed; this will be tried again");
       return null;
     });
-    if (alive === null) return;
-    for (const leaseId of alive) renewedAt.set(leaseId, askedAt);
-    const lost = held.filter(({ leaseId }) => !alive.has(leaseId) && isStillHeld(leaseId));
+    if (renewal === null) return;
+    const { renewed, skipped } = renewal;
+    for (const leaseId of renewed) renewedAt.set(leaseId, askedAt);
+    const lost = held.filter(({ leaseId: id }) => !renewed.has(id) && !skipped.has(id) && isStillHeld(id));
     dispatcher.lose(new Set(lost.map(({ leaseId }) => leaseId)));
   }
 
-  function remember(held: readonly Lease[], now: number): void {
+  function remember(held: readonly (Lease & { leasedAt: number })[]): void {
     const ids = new Set(held.map((lease) => lease.leaseId));
     for (const id of renewedAt.keys()) if (!ids.has(id)) renewedAt.delete(id);
-    for (const id of ids) if (!renewedAt.has(id)) renewedAt.set(id, now);
+    for (const { leaseId, leasedAt } of held) if (!renewedAt.has(leaseId)) renewedAt.set(leaseId, leasedAt);
   }
 
   function isStillHeld(leaseId: string): boolean {

@@ -1,20 +1,35 @@
 import { many, maybeOne, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
 import type { Lease } from "./rows.ts";
 
-/** Renews the leases of one orchestrator in one statement; returns those that it still holds. */
-export async function renewLeases(db: Queryable, held: readonly Lease[], ms: number): Promise<Set<string>> {
+export type Renewal = {
+  renewed: Set<string>;
+  /** Still held, but their rows were locked by somebody just now: one locked row must not cost all others their leases. */
+  skipped: Set<string>;
+};
+
+/** Renews the leases of one orchestrator in one statement. A lease that is in neither answer has been lost. */
+export async function renewLeases(db: Queryable, held: readonly Lease[], ms: number): Promise<Renewal> {
   const ids = held.map((lease) => lease.taskId);
   const leaseIds = held.map((lease) => lease.leaseId);
   const rows = await many(
     db,
-    (row) => row.lease_id as string,
+    (row) => ({ leaseId: row.lease_id as string, isRenewed: row.is_renewed as boolean }),
     sql`
-    update tasks set lease_until = now() + ${ms} * interval '1 ms'
-     where id = any (array(select id from tasks where id = any (${ids}::uuid[]) and status = 'running'
-                              and lease_id = any (${leaseIds}::uuid[]) order by id for update))
-    returning lease_id`,
+    with held as materialized (
+      select id, lease_id from tasks
+       where id = any (${ids}::uuid[]) and status = 'running' and lease_id = any (${leaseIds}::uuid[])
+    ), free as materialized (
+      select id from tasks where id = any (array(select id from held)) and status = 'running' and lease_id = any (${leaseIds}::uuid[])
+       order by id for update skip locked
+    ), renewed as (
+      update tasks set lease_until = now() + ${ms} * interval '1 ms' where id = any (array(select id from free)) returning lease_id
+    )
+    select lease_id, lease_id in (select lease_id from renewed) as is_renewed from held`,
   );
-  return new Set(rows);
+  const [renewed, skipped] = [true, false].map(
+    (isRenewed) => new Set(rows.filter((row) => row.isRenewed === isRenewed).map((row) => row.leaseId)),
+  );
+  return { renewed: renewed ?? new Set(), skipped: skipped ?? new Set() };
 }
 
 /** A running attempt whose lease has run out. */
