@@ -5,6 +5,8 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
 import { maxClients, toStreamFilter } from "../stream-filter.ts";
 
+const goodbyeMs = 5_000;
+
 /** The live stream as server-sent events: the same frames as `/ws`, `id:` is their cursor. */
 export const stream = ({ streams }: Context) =>
   defineRoute({
@@ -31,7 +33,11 @@ export const stream = ({ streams }: Context) =>
           const sink = {
             send: (text: string, cursor: string) => void response.write(`id: ${cursor}\ndata: ${text}\n\n`),
             pendingBytes: () => response.writableLength,
-            close: () => end.abort(),
+            close: () => {
+              end.abort();
+              // It does not read, so it would not read the end either, and would keep its megabyte for ever.
+              setTimeout(() => response.destroy(), goodbyeMs).unref();
+            },
           };
           await streams.open({ filter: toStreamFilter(query), since, sink, signal: end.signal });
           if (!end.signal.aborted)
