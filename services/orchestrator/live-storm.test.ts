@@ -81,16 +81,16 @@ test("a client that stops reading costs a megabyte and a frame at the most, and 
   slow.socket.pause();
   const payload = "x".repeat(300_000);
   let most = 0;
-  for (let at = 1; at <= 100; at++) {
+  for (let at = 1; at <= 45; at++) {
     await box.post({ type: "work", runAt: "2199-01-01T00:00:00Z", payload });
     await eventually(() => fast.shown().length === at, { everyMs: 2, what: "the fast client's frame" });
     if (at % 5 === 0) most = Math.max(most, await readGauge(box, "signalbox_stream_pending_bytes"));
   }
-  // 30 MB were made; a kernel keeps a few of them for the slow one.
+  // 13 MB were made; a kernel keeps a few of them for the slow one.
   expect(most).toBeGreaterThan(300_000);
   expect(most).toBeLessThan(1_048_576 + 400_000);
   slow.socket.resume();
-  await eventually(() => slow.shown().length === 100, { what: "what was missed" });
+  await eventually(() => slow.shown().length === 45, { what: "what was missed" });
   expect(slow.shown()).toEqual(fast.shown());
 }, 60_000);
 

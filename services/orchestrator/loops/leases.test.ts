@@ -78,10 +78,13 @@ test.concurrent("a row that somebody has locked holds up no other expired run", 
   for (let at = 0; at < 4; at++) await box.insert();
   const claimed = await box.claim(4);
   await box.pool.query(expire);
+  await box.pool.query("update tasks set lease_until = lease_until + interval '100 ms' where id = $1", [
+    claimed[3]?.task.id,
+  ]);
   const holder = new pg.Client({ connectionString: box.url });
   await holder.connect();
   await holder.query("begin");
-  await holder.query("select 1 from tasks where id = $1 for update", [claimed[0]?.task.id]);
+  await holder.query("select 1 from tasks where id = $1 for update", [claimed[3]?.task.id]);
   await using _reaper = startReaper(box);
   await eventually(async () => (await statesOf(box)).filter((row) => row.status === "queued").length === 3, {
     timeoutMs: 15_000,

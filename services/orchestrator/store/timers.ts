@@ -36,14 +36,15 @@ export async function joinDue(pool: Pool, limit: number): Promise<number> {
   });
 }
 
-/** Milliseconds until the next task is due by the database's clock; null when none is waiting for its time. */
+/** Milliseconds until the next task is due, or its approval expires, by the database's clock; null when none waits for a time. */
 export function nextDueMs(db: Queryable): Promise<number | null> {
   return one(
     db,
     (row) => (row.ms === null ? null : Math.max(0, Number(row.ms))),
     sql`
-    select extract(epoch from min(run_at) - now()) * 1000 as ms from tasks
-     where status = 'queued' and not ready and line is distinct from 2`,
+    select extract(epoch from least(
+        (select min(run_at) from tasks where status = 'queued' and not ready and line is distinct from 2),
+        (select min(waits_until) from tasks where status = 'waiting' and waits_until is not null)) - now()) * 1000 as ms`,
   );
 }
 
