@@ -9,44 +9,30 @@ import { buildPool } from "@signalbox/common/sql.ts";
 import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
 import type { Static } from "typebox";
-import { buildAgentClient } from "./clients/agent.ts";
 import { buildGithubClient } from "./clients/github.ts";
 import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
-import { Dispatcher } from "./loops/dispatch.ts";
-import { buildFinishQueue } from "./loops/finish-queue.ts";
+import { buildEngine, channels, type Engine } from "./loops/engine.ts";
 import { buildGate } from "./loops/gate.ts";
 import { buildHub } from "./loops/hub.ts";
-import { buildLeaseKeeper, buildReaper } from "./loops/leases.ts";
 import { buildReconciler } from "./loops/reconciler.ts";
-import { buildRoster } from "./loops/roster.ts";
 import { loadRules } from "./loops/rules-file.ts";
-import { buildScheduler } from "./loops/scheduler.ts";
 import { buildStreams } from "./loops/streams.ts";
-import { buildTimers } from "./loops/timers.ts";
-import { buildTypeCatalog } from "./loops/type-catalog.ts";
 import { buildWaiters } from "./loops/waiters.ts";
 import { buildRoutes } from "./routes/all.ts";
 import { buildSockets } from "./routes/sockets.ts";
 import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
+import { connectionNameOf } from "./store/orchestrators.ts";
 import { buildStore } from "./store.ts";
-import { hasEnded } from "./transition.ts";
 import { parseHook } from "./webhook-reconcile.ts";
 import type { RuleBook } from "./webhook-rules.ts";
 import { toSenders } from "./webhook-signature.ts";
 
 export type Settings = Static<typeof declared.schema>;
 
-/** Channels of the doorbell between orchestrators. */
-const channels = {
-  tasks: "signalbox_tasks",
-  events: "signalbox_events",
-  agents: "signalbox_agents",
-  schedules: "signalbox_schedules",
-} as const;
 const clientGraceMs = 2_000;
 const requestGraceMs = 5_000;
 /** Fewer than the connections to PostgreSQL: claims and answers need some too. */
@@ -57,7 +43,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   // Before all else: with wrong rules nothing must be started.
   const book = loadRules(settings.WEBHOOK_RULES_FILE);
   // Per boot, not per host: a restarted process must not take the leases of its dead self for its own.
-  const instance = `${hostname().slice(0, 40)}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const instance = `${hostname().slice(0, 20)}-${process.pid}-${randomBytes(3).toString("hex")}`;
   const logs = buildLog({
     service: "orchestrator",
     level: settings.LOG_LEVEL,
@@ -68,9 +54,17 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   const { log } = logs;
   const database = buildDatabase(settings, instance, log);
   const live = buildLive({ settings, database, instance, log });
-  const engine = buildEngine({ settings, database, live, instance, log });
+  const sealingKey = settings.SECRETS_KEY === undefined ? null : toSealingKey(settings.SECRETS_KEY);
+  const engine = buildEngine({
+    ...database,
+    hub: live.hub,
+    internalKey: settings.INTERNAL_KEY,
+    sealingKey,
+    instance,
+    log,
+  });
   const reconciling = buildReconciling(settings, database, log);
-  const edge = buildEdge({ settings, report, database, live, engine, book, log });
+  const edge = buildEdge({ settings, report, database, live, engine, sealingKey, book, log });
   return {
     logs,
     routes: edge.http.routes,
@@ -96,7 +90,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
 }
 
 function buildDatabase(settings: Settings, instance: string, log: Log) {
-  const name = "signalbox orchestrator";
+  const name = connectionNameOf(instance);
   const url = settings.DATABASE_URL;
   const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const pool = buildPool({
@@ -156,87 +150,6 @@ function buildLive({ settings, database, instance, log }: LiveOptions) {
 }
 
 type Live = ReturnType<typeof buildLive>;
-type EngineOptions = LiveOptions & { live: Live };
-
-/** What claims, runs, ends, renews, reaps and wakes. */
-function buildEngine({ settings, database, live, instance, log }: EngineOptions) {
-  const { store, doorbell } = database;
-  const stopping = new AbortController();
-  const halting = new AbortController();
-  const agents = buildAgentClient({ internalKey: settings.INTERNAL_KEY, connectionsPerAgent: 256 });
-  const roster = buildRoster({
-    store,
-    owner: instance,
-    onHeard: () => doorbell.ring(channels.agents),
-    onRefreshed: () => dispatcher.ring(),
-    onError: (error) => log.warn({ err: error }, "the agents could not be read; this will be tried again"),
-  });
-  const finishes = buildFinishQueue({
-    store,
-    onWritten: changed,
-    onError: (error, finish) =>
-      log.warn({ err: error, ...(finish && { taskId: finish.lease.taskId }) }, "the end of a run could not be written"),
-    signal: halting.signal,
-  });
-  const sealingKey = settings.SECRETS_KEY === undefined ? null : toSealingKey(settings.SECRETS_KEY);
-  const onStarted = () => doorbell.ring(channels.events);
-  const dispatcher = new Dispatcher({ store, roster, agents, finishes, sealingKey, owner: instance, log, onStarted });
-  const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
-  const reaper = buildReaper({ store, log, finishes });
-  const catalog = buildTypeCatalog({ store, roster });
-  const scheduler = buildScheduler({ store, catalog, log, onMade: () => changed({ claimable: true, timed: true }) });
-  const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });
-  let claiming: Promise<void> = Promise.resolve();
-  let loops: Promise<unknown>[] = [];
-
-  function changed({ claimable = false, timed = false }: { claimable?: boolean; timed?: boolean }): void {
-    doorbell.ring(channels.events);
-    if (claimable) doorbell.ring(channels.tasks);
-    if (timed) timers.ring();
-  }
-
-  return {
-    roster,
-    catalog,
-    scheduler,
-    dispatcher,
-    sealingKey,
-    changed,
-    /** While runs are drained, callers are better off elsewhere. */
-    checks: () =>
-      stopping.signal.aborted ? [{ name: "accepting", ok: false, message: "the service is stopping" }] : [],
-    start(): void {
-      doorbell.on(channels.tasks, dispatcher.ring);
-      doorbell.on(channels.schedules, scheduler.ring);
-      doorbell.on(channels.agents, () => {
-        roster.ring();
-        dispatcher.ring();
-      });
-      dropTakenRuns(live, dispatcher);
-      claiming = dispatcher.run(stopping.signal);
-      loops = [roster, reaper, timers, scheduler].map((loop) => loop.run(stopping.signal));
-      loops.push(claiming, leaseKeeper.run(halting.signal));
-    },
-    async stop(graceMs: number): Promise<void> {
-      stopping.abort();
-      // A claim under way may still bring runs, and they are to be drained too.
-      await claiming;
-      await dispatcher.drain(graceMs);
-      halting.abort();
-      await Promise.all(loops);
-      await agents.close();
-    },
-  };
-}
-
-/** Somebody ended or took away a run that may be ours; if it is, its agent is told to stop. */
-function dropTakenRuns({ hub }: Live, dispatcher: Dispatcher): void {
-  hub.onEntry(({ event, task }) => {
-    const isTaken = hasEnded(task.status) || task.status === "waiting";
-    if (isTaken) dispatcher.drop(event.taskId, task.attempt);
-  });
-}
-
 /** What asks GitHub for deliveries that never arrived; null when no token or no hook is set. */
 function buildReconciling(settings: Settings, { store }: Database, log: Log) {
   const { GITHUB_TOKEN: token, GITHUB_API_URL: url, GITHUB_RECONCILE_SECONDS: everySeconds } = settings;
@@ -259,22 +172,22 @@ function buildReconciling(settings: Settings, { store }: Database, log: Log) {
   };
 }
 
-type Engine = ReturnType<typeof buildEngine>;
 type EdgeOptions = {
   settings: Settings;
   report: () => ConfigReport;
   database: Database;
   live: Live;
   engine: Engine;
+  sealingKey: Buffer | null;
   book: RuleBook;
   log: Log;
 };
 
 /** HTTP and WebSocket. */
-function buildEdge({ settings, report, database, live, engine, book, log }: EdgeOptions) {
+function buildEdge({ settings, report, database, live, engine, sealingKey, book, log }: EdgeOptions) {
   const { store, pool } = database;
   const { streams, waiters, tail, hub } = live;
-  const { roster, catalog, scheduler, dispatcher, changed } = engine;
+  const { roster, catalog, scheduler, dispatcher, circuits, changed } = engine;
   const previous = settings.INTERNAL_KEY_PREVIOUS;
   const credentials = {
     user: settings.BASIC_AUTH_USER,
@@ -284,7 +197,7 @@ function buildEdge({ settings, report, database, live, engine, book, log }: Edge
   const allowedOrigins = settings.WS_ALLOWED_ORIGINS;
   const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
   const metrics = buildMetrics("orchestrator");
-  observe({ metrics, store, streams, dispatcher, tail, hub, pool });
+  observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits });
   const scheduled = () => database.doorbell.ring(channels.schedules);
   const logs = buildLogSearch({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
   const context: Context = {
@@ -296,7 +209,7 @@ function buildEdge({ settings, report, database, live, engine, book, log }: Edge
     streams,
     waiters,
     logs,
-    sealingKey: engine.sealingKey,
+    sealingKey,
     limits: {
       userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
       globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,

@@ -1,7 +1,9 @@
 import type { Metrics } from "@signalbox/common/metrics.ts";
 import type { Tail } from "@signalbox/common/tail.ts";
+import type { Circuits } from "./loops/circuits.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
 import type { Hub } from "./loops/hub.ts";
+import type { Roster } from "./loops/roster.ts";
 import type { Streams } from "./loops/streams.ts";
 import type { Store } from "./store.ts";
 
@@ -12,13 +14,21 @@ type Watched = {
   dispatcher: Dispatcher;
   tail: Tail;
   hub: Hub;
+  roster: Roster;
+  circuits: Circuits;
   pool: { totalCount: number; idleCount: number; waitingCount: number };
 };
 
 const runBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800];
 
 /** What an operator watches: how much waits and how long, how long runs take, how they end, and what the streams cost. */
-export function observe({ metrics, store, streams, dispatcher, tail, hub, pool }: Watched): void {
+export function observe(watched: Watched): void {
+  observeTasks(watched);
+  observeRouting(watched);
+  observeStreams(watched);
+}
+
+function observeTasks({ metrics, store, hub }: Watched): void {
   const events = metrics.counter("signalbox_task_events_total", "Events written to the ledger, by kind and task type", [
     "kind",
     "type",
@@ -61,9 +71,21 @@ export function observe({ metrics, store, streams, dispatcher, tail, hub, pool }
   const oldest = metrics.gauge("signalbox_tasks_oldest_seconds", "Age of the oldest open task, by status and type", {
     labelNames: ["status", "type"],
   });
+}
+
+function observeRouting({ metrics, dispatcher, roster, circuits }: Watched): void {
   metrics.gauge("signalbox_runs_in_flight", "Attempts that this orchestrator is running", {
     collect: (gauge) => gauge.set(dispatcher.busy()),
   });
+  metrics.gauge("signalbox_orchestrators", "Orchestrators that share out the slots of agents, this one among them", {
+    collect: (gauge) => gauge.set(roster.standing().of),
+  });
+  metrics.gauge("signalbox_circuits_open", "Agent instances that this orchestrator leaves alone because they failed", {
+    collect: (gauge) => gauge.set(circuits.states().size),
+  });
+}
+
+function observeStreams({ metrics, streams, tail, pool }: Watched): void {
   metrics.gauge("signalbox_stream_clients", "Live streams that are open here", {
     collect: (gauge) => gauge.set(streams.count()),
   });

@@ -8,7 +8,7 @@ function agent(instance: string, ...types: (Partial<AgentType> & { type: string 
   return { name, instance, url: "http://agent", types: types.map((type) => ({ path: "/run", ...type })) };
 }
 
-const none = new Map<string, number>();
+const none = { running: new Map<string, number>() };
 const countBy = (slots: { type: string; instance: string }[]) =>
   Object.fromEntries(
     [...Map.groupBy(slots, (slot) => `${slot.instance} ${slot.type}`)].map(([key, group]) => [key, group.length]),
@@ -28,7 +28,7 @@ test("an instance offers as many slots as it says, ten when it says nothing, les
     [slotKey("b-1", "x"), 9],
   ]);
   expect(countBy(planSlots(agents, none, 100))).toEqual({ "a-1 x": 3, "a-1 y": 10 });
-  expect(countBy(planSlots(agents, running, 100))).toEqual({ "a-1 x": 1 });
+  expect(countBy(planSlots(agents, { running }, 100))).toEqual({ "a-1 x": 1 });
 });
 
 test("of the agents of one type only those with the highest priority get it, even when they are full", () => {
@@ -42,13 +42,13 @@ test("of the agents of one type only those with the highest priority get it, eve
     [slotKey("real-1", "x"), 1],
     [slotKey("real-2", "x"), 1],
   ]);
-  expect(countBy(planSlots(agents, full, 100))).toEqual({ "echo-1 only-echo": 10 });
+  expect(countBy(planSlots(agents, { running: full }, 100))).toEqual({ "echo-1 only-echo": 10 });
 });
 
 test("instances fill evenly by the share that is taken, the emptiest first", () => {
   const agents = [agent("a-1", { type: "x", maxConcurrency: 4 }), agent("b-1", { type: "x", maxConcurrency: 8 })];
   const running = new Map([[slotKey("a-1", "x"), 2]]);
-  const first = planSlots(agents, running, 5).map((slot) => slot.instance);
+  const first = planSlots(agents, { running }, 5).map((slot) => slot.instance);
   expect(first).toEqual(["b-1", "b-1", "b-1", "b-1", "a-1"]);
 });
 
@@ -84,7 +84,7 @@ test("never more slots than are free or asked for, whatever the fleet", () => {
       const running = new Map(
         agents.flatMap((one) => one.types.map((type) => [slotKey(one.instance, type.type), busy])),
       );
-      const slots = planSlots(agents, running, most);
+      const slots = planSlots(agents, { running }, most);
       expect(slots.length).toBeLessThanOrEqual(most);
       for (const [key, taken] of Object.entries(countBy(slots))) {
         const [instance, name] = key.split(" ");
@@ -93,4 +93,45 @@ test("never more slots than are free or asked for, whatever the fleet", () => {
       }
     }),
   );
+});
+
+test("an open circuit gets nothing, a half-open one a single run over all its types", () => {
+  const agents = [
+    agent("a-1", { type: "x" }, { type: "y" }),
+    agent("b-1", { type: "x", maxConcurrency: 2 }),
+    agent("low-1", { type: "y", priority: -1 }),
+  ];
+  const withCircuit = (state: "open" | "half_open") => ({ ...none, circuits: new Map([["a-1", state]]) });
+  expect(countBy(planSlots(agents, withCircuit("open"), 100))).toEqual({ "b-1 x": 2 });
+  const halfOpen = planSlots(agents, withCircuit("half_open"), 100);
+  expect(halfOpen.filter((slot) => slot.instance === "a-1")).toHaveLength(1);
+  expect(halfOpen.filter((slot) => slot.instance === "b-1")).toHaveLength(2);
+});
+
+test("the shares of all orchestrators together are exactly the slots that there are", () => {
+  const shape = fc.record({
+    limit: fc.integer({ min: 1, max: 40 }),
+    of: fc.integer({ min: 1, max: 12 }),
+    name: fc.string(),
+  });
+  fc.assert(
+    fc.property(shape, ({ limit, of, name }) => {
+      const agents = [agent(`${name}-1`, { type: "x", maxConcurrency: limit })];
+      const shares = Array.from({ length: of }, (_, rank) => {
+        const slots = planSlots(agents, { ...none, share: { own: new Map(), rank, of } }, 1_000);
+        return slots.length;
+      });
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBe(limit);
+      expect(Math.max(...shares) - Math.min(...shares)).toBeLessThanOrEqual(1);
+    }),
+  );
+});
+
+test("a full share leaves the rest to the others, and what runs elsewhere counts too", () => {
+  const agents = [agent("a-1", { type: "x", maxConcurrency: 4 })];
+  const key = slotKey("a-1", "x");
+  const share = { own: new Map([[key, 2]]), rank: 0, of: 2 };
+  expect(planSlots(agents, { running: new Map([[key, 2]]), share }, 100)).toEqual([]);
+  const fresh = { ...share, own: new Map<string, number>() };
+  expect(planSlots(agents, { running: new Map([[key, 3]]), share: fresh }, 100)).toHaveLength(1);
 });

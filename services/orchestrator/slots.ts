@@ -12,24 +12,44 @@ export function slotKey(instance: string, type: string): string {
   return `${instance}\n${type}`;
 }
 
+/** What is known of the instances beside what they offer. */
+export type Load = {
+  /** Runs by `slotKey`, whoever holds them. */
+  running: ReadonlyMap<string, number>;
+  /** Instances whose circuit is not closed: an open one gets nothing, a half-open one a single run as a probe. */
+  circuits?: ReadonlyMap<string, "open" | "half_open">;
+  share?: Share;
+};
+
+/**
+ * The part of each instance's slots that this orchestrator may fill: several of them that claim at the same moment would
+ * together overfill an instance, since each counts the others' runs only now and then.
+ */
+export type Share = {
+  /** Own runs by `slotKey`. */
+  own: ReadonlyMap<string, number>;
+  /** Place of this orchestrator among all that live, from 0. */
+  rank: number;
+  of: number;
+};
+
 /**
  * The slots that may be filled now: for each type those of the live agents with the highest priority, the emptiest instance
- * first and in turn, so that instances fill evenly.
+ * first and in turn, so that instances fill evenly. An open circuit does not hand its type down to agents of a lower priority:
+ * they would answer in its place, and differently.
  *
- * @param running runs by `slotKey`
  * @param most how many slots at the most, over all types; what is left goes round so that no type starves another
  */
-export function planSlots(
-  agents: readonly LiveAgent[],
-  running: ReadonlyMap<string, number>,
-  most: number,
-): FreeSlot[] {
-  const perType = [...groupByType(agents).values()].map((offers) => fillEvenly(offers, running));
+export function planSlots(agents: readonly LiveAgent[], load: Load, most: number): FreeSlot[] {
+  const perType = [...groupByType(agents).values()].map((offers) => fillEvenly(offers, load));
   const slots: FreeSlot[] = [];
+  const probed = new Set<string>();
   for (let round = 0; slots.length < most && perType.some((list) => round < list.length); round++) {
     for (const list of perType) {
       const slot = list[round];
-      if (slot && slots.length < most) slots.push(slot);
+      if (!slot || slots.length >= most || probed.has(slot.instance)) continue;
+      if (load.circuits?.get(slot.instance) === "half_open") probed.add(slot.instance);
+      slots.push(slot);
     }
   }
   return slots;
@@ -55,14 +75,32 @@ function priorityOf(offer: Offer): number {
   return offer.type.priority ?? 0;
 }
 
-function fillEvenly(offers: readonly Offer[], running: ReadonlyMap<string, number>): FreeSlot[] {
+function fillEvenly(offers: readonly Offer[], load: Load): FreeSlot[] {
   const slots: { load: number; slot: FreeSlot }[] = [];
   for (const { agent, type } of offers) {
-    const busy = running.get(slotKey(agent.instance, type.type)) ?? 0;
+    if (load.circuits?.get(agent.instance) === "open") continue;
+    const key = slotKey(agent.instance, type.type);
+    const busy = load.running.get(key) ?? 0;
     const limit = type.maxConcurrency ?? defaultConcurrency;
-    for (let taken = busy; taken < limit; taken++) {
+    const end = Math.min(limit, busy + roomInShare(key, limit, load.share));
+    for (let taken = busy; taken < end; taken++) {
       slots.push({ load: taken / limit, slot: { type: type.type, agent: agent.name, instance: agent.instance } });
     }
   }
   return slots.sort((a, b) => a.load - b.load).map(({ slot }) => slot);
+}
+
+/** The rest of a division goes to another orchestrator for each type and instance, so that none is left with nothing at all. */
+function roomInShare(key: string, limit: number, share: Share | undefined): number {
+  if (share === undefined || share.of <= 1) return limit;
+  const place = (share.rank + toNumber(key)) % share.of;
+  const mine = Math.floor(limit / share.of) + (place < limit % share.of ? 1 : 0);
+  return Math.max(0, mine - (share.own.get(key) ?? 0));
+}
+
+/** The same in every process. */
+function toNumber(key: string): number {
+  let sum = 0;
+  for (let at = 0; at < key.length; at++) sum = (sum * 31 + key.charCodeAt(at)) % 1_000_003;
+  return sum;
 }

@@ -7,6 +7,7 @@ import * as deliveries from "./store/deliveries.ts";
 import { finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
 import { buildInsertQueue } from "./store/insert-queue.ts";
 import * as leases from "./store/leases.ts";
+import { attend, leave } from "./store/orchestrators.ts";
 import { countUses, forgetUses } from "./store/rate-limits.ts";
 import * as reads from "./store/read-tasks.ts";
 import * as schedules from "./store/schedules.ts";
@@ -33,6 +34,8 @@ const statements = {
   ...deliveries,
   ...timers,
   ...agents,
+  attend,
+  leave,
   ping: (db: Queryable) => exec(db, sql`select 1`),
   /** The locking of keys relies on each statement seeing what was committed before it. */
   getIsolation: (db: Queryable) =>

@@ -2,11 +2,13 @@
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { judgeAnswer, type Verdict } from "../answer.ts";
+import { judgeHealth } from "../circuit.ts";
 import type { AgentClient } from "../clients/agent.ts";
 import { unsealPayload } from "../secret-members.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
 import type { Claimed } from "../store/rows.ts";
 import type { Store } from "../store.ts";
+import type { Circuits } from "./circuits.ts";
 import type { FinishQueue } from "./finish-queue.ts";
 import type { Roster } from "./roster.ts";
 
@@ -22,6 +24,7 @@ export type Run = {
 export type AttemptOptions = {
   store: Store;
   roster: Roster;
+  circuits: Circuits;
   agents: AgentClient;
   finishes: FinishQueue;
   sealingKey: Buffer | null;
@@ -60,6 +63,7 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
   const payload = readPayload(run.claimed, options.sealingKey);
   if (payload.kind === "unreadable")
     return { kind: "fail", error: { code: "secrets_unreadable", message: payload.message, retryable: false } };
+  const passage = options.circuits.enter(instance);
   const answer = await options.agents.run({
     url,
     body: toRequest(run.claimed, payload.value),
@@ -67,6 +71,7 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
     timeoutMs: task.timeoutMs,
     signal: run.abort.signal,
   });
+  passage.over(answer.kind !== "answered" && run.fate !== "running" ? "unknown" : judgeHealth(answer));
   // Nothing was said in time. An answer that did come is written, or put down as discarded.
   if (answer.kind !== "answered" && run.fate === "ended elsewhere") return null;
   if (answer.kind !== "answered" && run.fate === "released") return { kind: "release" };

@@ -8,7 +8,7 @@
 import { withDeadline } from "@signalbox/common/drain.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { leaseMs } from "../lease.ts";
-import { type FreeSlot, planSlots, slotKey } from "../slots.ts";
+import { type FreeSlot, type Load, planSlots, slotKey } from "../slots.ts";
 import type { Claimed, Lease } from "../store/rows.ts";
 import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
 
@@ -64,7 +64,7 @@ export class Dispatcher {
         this.#options.log.warn({ err: error }, "a claim failed; it will be tried again");
         return false;
       });
-      if (!isMore) await this.#bell.heard(pollMs * (0.9 + 0.2 * Math.random()), signal);
+      if (!isMore) await this.#bell.heard(this.#pauseMs(), signal);
     }
   }
 
@@ -83,6 +83,11 @@ export class Dispatcher {
     await this.#options.finishes.idle();
   }
 
+  #pauseMs(): number {
+    const pollsInMs = pollMs * (0.9 + 0.2 * Math.random());
+    return Math.min(pollsInMs, this.#options.circuits.nextProbeMs() ?? pollsInMs);
+  }
+
   #end(run: Run, fate: Run["fate"]): void {
     run.fate = fate;
     run.abort.abort();
@@ -91,7 +96,8 @@ export class Dispatcher {
   /** True when there is probably more to claim at once. */
   async #claim(): Promise<boolean> {
     const { roster, store, owner, onStarted } = this.#options;
-    const slots = planSlots(roster.agents(), this.running(), maxClaim);
+    const share = { own: this.#busy, ...roster.standing() };
+    const slots = planSlots(roster.agents(), { ...this.load(), share }, maxClaim);
     if (slots.length === 0) return false;
     const leasedAt = performance.now();
     const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
@@ -120,7 +126,8 @@ export class Dispatcher {
     const { task } = run.claimed;
     if (this.#runs.get(task.id) === run) this.#runs.delete(task.id);
     this.#count(run.claimed, -1);
-    if (this.#backlog.has(task.type)) this.#bell.ring();
+    // The end of a probe opens the way for the rest, whatever was known of their type.
+    if (this.#backlog.has(task.type) || this.#options.circuits.states().size > 0) this.#bell.ring();
     if (this.#runs.size > 0) return;
     for (const resolve of this.#idlers) resolve();
     this.#idlers = [];
@@ -133,11 +140,11 @@ export class Dispatcher {
     else this.#busy.delete(key);
   }
 
-  /** Runs by `slotKey`, here and elsewhere, as far as this orchestrator knows. */
-  running(): ReadonlyMap<string, number> {
+  /** What runs here and elsewhere, as far as this orchestrator knows, and which instances are left alone. */
+  load(): Load {
     const all = new Map(this.#options.roster.others());
     for (const [key, own] of this.#busy) all.set(key, (all.get(key) ?? 0) + own);
-    return all;
+    return { running: all, circuits: this.#options.circuits.states() };
   }
 }
 

@@ -7,6 +7,8 @@ import { type LiveAgent, slotKey } from "../slots.ts";
 import type { Store } from "../store.ts";
 
 const refreshMs = 5_000;
+/** An orchestrator that did not look for so long has no share of the slots. */
+const absentMs = 15_000;
 
 export type Roster = {
   agents(): readonly LiveAgent[];
@@ -14,10 +16,14 @@ export type Roster = {
   urlOf(instance: string, type: string): string | null;
   /** Runs by instance and type that this orchestrator does not hold itself. */
   others(): ReadonlyMap<string, number>;
+  /** The place of this orchestrator among all that live, for sharing out slots. */
+  standing(): { rank: number; of: number };
   /** A run of ours was deferred: it goes on there without us, before the next count says so. */
   addOther(instance: string, type: string): void;
   hear(beat: Heartbeat): void;
   ring(): void;
+  /** The slots of this orchestrator are the others' from now on. */
+  leave(): Promise<void>;
   run(signal: AbortSignal): Promise<void>;
 };
 
@@ -28,13 +34,13 @@ export function buildRoster(options: {
   owner: string;
   /** A heartbeat said something new: every orchestrator wants to know. */
   onHeard: () => void;
-  /** What was read may have made room here. */
-  onRefreshed: () => void;
+  onRefreshed: (hasMadeRoom: boolean) => void;
   onError: (error: unknown) => void;
 }): Roster {
   const bell = buildBell();
   const seen = new Map<string, Seen>();
   let others = new Map<string, number>();
+  const standing = buildStanding(options.owner, options.onHeard);
   /** Deferred while the running ones were being counted: the count may have missed them, and too many is the safe side. */
   let added: string[] = [];
 
@@ -44,19 +50,17 @@ export function buildRoster(options: {
 
   async function refresh(): Promise<void> {
     added = [];
+    const peers = await options.store.attend(options.owner, absentMs);
     const [rows, running] = await Promise.all([
       options.store.listLiveAgents(staleMs),
       options.store.countOthersRunning(options.owner),
     ]);
-    const now = performance.now();
-    const isNews = rows.some((row) => !seen.has(row.instance));
-    for (const { name, instance, url, types, ageMs } of rows)
-      seen.set(instance, { name, instance, url, types, seenAt: now - ageMs });
-    for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
+    const isNews = take(rows, seen);
     const wasBusy = others.size > 0;
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));
     for (const key of added) add(key);
-    if (isNews || wasBusy) options.onRefreshed();
+    const isElsewhere = standing.take(peers);
+    options.onRefreshed(isNews || wasBusy || isElsewhere);
   }
 
   return {
@@ -70,6 +74,7 @@ export function buildRoster(options: {
       return agent && path !== undefined ? agent.url.replace(/\/+$/, "") + path : null;
     },
     others: () => others,
+    standing: standing.now,
     addOther(instance, type) {
       const key = slotKey(instance, type);
       added.push(key);
@@ -81,11 +86,46 @@ export function buildRoster(options: {
       if (!known || JSON.stringify(known.types) !== JSON.stringify(beat.types)) options.onHeard();
     },
     ring: bell.ring,
+    async leave() {
+      await options.store.leave(options.owner).catch(options.onError);
+      options.onHeard();
+    },
     async run(signal) {
       while (!signal.aborted) {
         await refresh().catch(options.onError);
         await bell.heard(refreshMs * (0.9 + 0.2 * Math.random()), signal);
       }
+    },
+  };
+}
+
+/** Keeps what was read; true when an instance is new. */
+function take(rows: readonly (LiveAgent & { ageMs: number })[], seen: Map<string, Seen>): boolean {
+  const now = performance.now();
+  let isNews = false;
+  for (const { name, instance, url, types, ageMs } of rows) {
+    const known = seen.get(instance);
+    isNews ||= known === undefined;
+    // A heartbeat that was heard while this was being read is newer than what was read.
+    const seenAt = now - ageMs;
+    if (!known || known.seenAt < seenAt) seen.set(instance, { name, instance, url, types, seenAt });
+  }
+  for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
+  return isNews;
+}
+
+function buildStanding(owner: string, onJoined: () => void) {
+  let standing: { rank: number; of: number } | null = null;
+  const now = () => standing ?? { rank: 0, of: 1 };
+  return {
+    now,
+    /** True when it is another place than before. A newcomer says so: the others make room before their next look. */
+    take(peers: readonly string[]): boolean {
+      const before = now();
+      const isNew = standing === null;
+      standing = { rank: Math.max(0, peers.indexOf(owner)), of: Math.max(1, peers.length) };
+      if (isNew && standing.of > 1) onJoined();
+      return standing.rank !== before.rank || standing.of !== before.of;
     },
   };
 }

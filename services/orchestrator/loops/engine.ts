@@ -1,0 +1,129 @@
+/** What claims, runs, ends, renews, reaps and wakes: the loops of the engine, wired to each other. */
+import type { Doorbell } from "@signalbox/common/doorbell.ts";
+import type { Log } from "@signalbox/common/log.ts";
+import { buildAgentClient } from "../clients/agent.ts";
+import type { Store } from "../store.ts";
+import { hasEnded } from "../transition.ts";
+import { buildCircuits } from "./circuits.ts";
+import { Dispatcher } from "./dispatch.ts";
+import { buildFinishQueue } from "./finish-queue.ts";
+import type { Hub } from "./hub.ts";
+import { buildLeaseKeeper, buildReaper } from "./leases.ts";
+import { buildRoster } from "./roster.ts";
+import { buildScheduler } from "./scheduler.ts";
+import { buildTimers } from "./timers.ts";
+import { buildTypeCatalog } from "./type-catalog.ts";
+
+/** Channels of the doorbell between orchestrators. */
+export const channels = {
+  tasks: "signalbox_tasks",
+  events: "signalbox_events",
+  agents: "signalbox_agents",
+  schedules: "signalbox_schedules",
+} as const;
+
+const connectionsPerAgent = 256;
+
+export type EngineOptions = {
+  store: Store;
+  doorbell: Doorbell;
+  hub: Hub;
+  internalKey: string;
+  /** Encrypts the secret members of payloads; null when there is no key. */
+  sealingKey: Buffer | null;
+  instance: string;
+  log: Log;
+};
+
+export type Engine = ReturnType<typeof buildEngine>;
+
+export function buildEngine({ store, doorbell, hub, internalKey, sealingKey, instance, log }: EngineOptions) {
+  const stopping = new AbortController();
+  const halting = new AbortController();
+  const agents = buildAgentClient({ internalKey, connectionsPerAgent });
+  const routing = { store, doorbell, instance, log, onRoom: () => dispatcher.ring() };
+  const { roster, circuits } = buildRouting(routing);
+  const finishes = buildFinishQueue({
+    store,
+    onWritten: changed,
+    onError: (error, finish) =>
+      log.warn({ err: error, ...(finish && { taskId: finish.lease.taskId }) }, "the end of a run could not be written"),
+    signal: halting.signal,
+  });
+  const onStarted = () => doorbell.ring(channels.events);
+  const run = { store, roster, circuits, agents, finishes, sealingKey, log };
+  const dispatcher = new Dispatcher({ ...run, owner: instance, onStarted });
+  const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
+  const reaper = buildReaper({ store, log, finishes });
+  const catalog = buildTypeCatalog({ store, roster });
+  const scheduler = buildScheduler({ store, catalog, log, onMade: () => changed({ claimable: true, timed: true }) });
+  const timers = buildTimers({ store, log, onReady: () => changed({ claimable: true }) });
+  let claiming: Promise<void> = Promise.resolve();
+  let loops: Promise<unknown>[] = [];
+
+  function changed({ claimable = false, timed = false }: { claimable?: boolean; timed?: boolean }): void {
+    doorbell.ring(channels.events);
+    if (claimable) doorbell.ring(channels.tasks);
+    if (timed) timers.ring();
+  }
+
+  return {
+    roster,
+    catalog,
+    scheduler,
+    dispatcher,
+    circuits,
+    changed,
+    /** While runs are drained, callers are better off elsewhere. */
+    checks: () =>
+      stopping.signal.aborted ? [{ name: "accepting", ok: false, message: "the service is stopping" }] : [],
+    start(): void {
+      doorbell.on(channels.tasks, dispatcher.ring);
+      doorbell.on(channels.schedules, scheduler.ring);
+      doorbell.on(channels.agents, () => {
+        roster.ring();
+        dispatcher.ring();
+      });
+      dropTakenRuns(hub, dispatcher);
+      claiming = dispatcher.run(stopping.signal);
+      loops = [roster, reaper, timers, scheduler].map((loop) => loop.run(stopping.signal));
+      loops.push(claiming, leaseKeeper.run(halting.signal));
+    },
+    async stop(graceMs: number): Promise<void> {
+      stopping.abort();
+      // A claim under way may still bring runs, and they are to be drained too.
+      await claiming;
+      await dispatcher.drain(graceMs);
+      halting.abort();
+      await Promise.all(loops);
+      await roster.leave();
+      await agents.close();
+    },
+  };
+}
+
+type Routing = Pick<EngineOptions, "store" | "doorbell" | "instance" | "log"> & { onRoom: () => void };
+
+/** Which agents there are, and which of them are well. */
+function buildRouting({ store, doorbell, instance, log, onRoom }: Routing) {
+  const circuits = buildCircuits({ log });
+  const roster = buildRoster({
+    store,
+    owner: instance,
+    onHeard: () => doorbell.ring(channels.agents),
+    onRefreshed: (hasMadeRoom) => {
+      circuits.keep(new Set(roster.agents().map((agent) => agent.instance)));
+      if (hasMadeRoom) onRoom();
+    },
+    onError: (error) => log.warn({ err: error }, "the agents could not be read; this will be tried again"),
+  });
+  return { roster, circuits };
+}
+
+/** Somebody ended or took away a run that may be ours; if it is, its agent is told to stop. */
+function dropTakenRuns(hub: Hub, dispatcher: Dispatcher): void {
+  hub.onEntry(({ event, task }) => {
+    const isTaken = hasEnded(task.status) || task.status === "waiting";
+    if (isTaken) dispatcher.drop(event.taskId, task.attempt);
+  });
+}
