@@ -34,7 +34,7 @@ test("every drift is found and named: a changed line, a missing file, a document
     for (const folder of ["infra", "docs", ".env.example"]) {
       await cp(join(repositoryRoot, folder), join(root, folder), { recursive: true });
     }
-    await writeFile(join(root, ".env.example"), `ADDED=1\n${generateFiles().get(".env.example")}`);
+    await writeFile(join(root, ".env.example"), `ADDED=1\n${(await generateFiles()).get(".env.example")}`);
     await rm(join(root, "docs/reference/settings.md"));
     await writeFile(join(root, "docs/reference/openapi/gone.json"), "{}");
     expect(await findDrift(root)).toEqual([

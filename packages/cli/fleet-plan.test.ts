@@ -1,8 +1,10 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
-import { listServices, type PlanOptions, planFleet } from "./fleet-plan.ts";
+import { listServices, mostOrchestrators, type PlanOptions, planFleet } from "./fleet-plan.ts";
+import { dashboardPortOffset, databasePortOffset, refuseSharedPort } from "./ports.ts";
 
 const declared = {
   $defs: {
@@ -10,9 +12,9 @@ const declared = {
       properties: { PORT: { default: 4000 }, DATABASE_URL: {}, INTERNAL_KEY: {} },
       required: ["DATABASE_URL"],
     },
-    logging: { properties: { PORT: {}, LOG_LEVEL: { default: "info" } }, required: ["LOG_LEVEL"] },
+    logging: { properties: { PORT: { default: 4001 }, LOG_LEVEL: { default: "info" } }, required: ["LOG_LEVEL"] },
     "echo-agent": {
-      properties: { PORT: {}, VENDOR_TOKEN: {}, VENDOR_URL: {} },
+      properties: { PORT: { default: 4002 }, VENDOR_TOKEN: {}, VENDOR_URL: {} },
       required: ["VENDOR_TOKEN", "VENDOR_URL"],
     },
   },
@@ -68,10 +70,27 @@ test("further orchestrators run the same program on ports of their own, and no p
   expect(new Set(taken).size).toBe(taken.length);
 });
 
-test("the ports of the contract", () => {
-  expect(listServices(1).map(({ name, portOffset }) => [name, portOffset])).toEqual([
+test("the ports of the contract", async () => {
+  const services = await listServices(repositoryRoot, 1);
+  expect(services.slice(0, 3).map(({ name, portOffset }) => [name, portOffset])).toEqual([
     ["orchestrator", 0],
     ["logging", 1],
     ["echo-agent", 2],
   ]);
+});
+
+test("no two services of this repository want one port, nor one of the fleet's own", async () => {
+  const services = await listServices(repositoryRoot, mostOrchestrators);
+  const offsets = [...services.map(({ portOffset }) => portOffset), dashboardPortOffset, databasePortOffset];
+  expect(new Set(offsets).size).toBe(offsets.length);
+});
+
+test("two services on one port are named, with what to do", () => {
+  const uses = [
+    { port: 4003, usedBy: "greeter" },
+    { port: 4080, usedBy: "the dashboard" },
+    { port: 4003, usedBy: "tester" },
+  ];
+  expect(() => refuseSharedPort(uses.slice(0, 2))).not.toThrow();
+  expect(() => refuseSharedPort(uses)).toThrow(/greeter and tester both want port 4003; .*pnpm generate/);
 });

@@ -5,19 +5,20 @@ import { findText } from "./home.ts";
 import { localUrl } from "./ports.ts";
 
 /*
- * What a fleet consists of. A new service is one line in `fleetServices`: where it listens and what it does for others.
- * Which settings it takes, and which it cannot do without, is read from the generated schema, so that a service gets
- * nothing of another's and is off, with the reason, while a required setting is missing.
+ * What a fleet consists of: every service in the generated schema of all settings, on the port that it declares (which is
+ * its place after the base). It gets its own settings and nothing of another's, and is off, with the reason, while a
+ * required one is missing. A new service is a folder and `pnpm generate`; nothing here knows its name.
  */
 
 export type Role = "orchestrator" | "logging" | "agent";
 export type FleetService = { name: string; portOffset: number; role: Role };
 
-export const fleetServices: readonly FleetService[] = [
-  { name: "orchestrator", portOffset: 0, role: "orchestrator" },
-  { name: "logging", portOffset: 1, role: "logging" },
-  { name: "echo-agent", portOffset: 2, role: "agent" },
-];
+/** Which settings a service declares. */
+type Declared = { keys: string[]; required: string[]; port: number | null };
+type Schemas = ReadonlyMap<string, Declared>;
+
+/** The base that the declared ports count from. */
+const declaredBase = 4_000;
 
 /** Further orchestrators listen on +41, +42, …; no service of the contract lives there. */
 const furtherOrchestratorOffset = 39;
@@ -39,29 +40,45 @@ export type PlanOptions = {
   databaseUrl: string;
 };
 
-/** Which settings a service declares; null while its schema is not generated. */
-type Declared = { keys: string[]; required: string[] };
-
 export async function planFleet(options: PlanOptions): Promise<PlannedService[]> {
   const schemas = await readSchemas(options.repository);
-  return listServices(options.orchestrators).map((service) => planService(service, schemas, options));
+  const services = toServices(schemas);
+  return withFurther(services, options.orchestrators).map((service) => planService(service, schemas, options));
 }
 
 /** Every service with its port, the further orchestrators after the first. */
-export function listServices(orchestrators: number): (FleetService & { program: string })[] {
-  const services = fleetServices.map((service) => ({ ...service, program: service.name }));
+export async function listServices(repository: string, orchestrators: number): Promise<FleetService[]> {
+  return withFurther(toServices(await readSchemas(repository)), orchestrators);
+}
+
+/** The programs of a fleet, each once. */
+export async function listPrograms(repository: string): Promise<string[]> {
+  return toServices(await readSchemas(repository)).map(({ name }) => programOf(repository, name));
+}
+
+function toServices(schemas: Schemas): FleetService[] {
+  const services: FleetService[] = [];
+  for (const [name, { port }] of schemas) {
+    if (port !== null) services.push({ name, portOffset: port - declaredBase, role: toRole(name) });
+  }
+  return services.sort((a, b) => a.portOffset - b.portOffset);
+}
+
+function toRole(name: string): Role {
+  return name === "orchestrator" || name === "logging" ? name : "agent";
+}
+
+function withFurther(services: FleetService[], orchestrators: number): (FleetService & { program: string })[] {
   const further = Array.from({ length: orchestrators - 1 }, (_, index) => ({
     name: `orchestrator-${index + 2}`,
     program: "orchestrator",
     portOffset: furtherOrchestratorOffset + index + 2,
     role: "orchestrator" as const,
   }));
-  return services.flatMap((service) => (service.role === "orchestrator" ? [service, ...further] : [service]));
-}
-
-/** The programs of a fleet, each once. */
-export function listPrograms(repository: string): string[] {
-  return fleetServices.map(({ name }) => programOf(repository, name));
+  return services.flatMap((service) => {
+    const own = { ...service, program: service.name };
+    return service.role === "orchestrator" ? [own, ...further] : [own];
+  });
 }
 
 function programOf(repository: string, name: string): string {
@@ -70,11 +87,11 @@ function programOf(repository: string, name: string): string {
 
 function planService(
   { name, program, portOffset, role }: FleetService & { program: string },
-  schemas: Map<string, Declared>,
+  schemas: Schemas,
   options: PlanOptions,
 ): PlannedService {
   const port = options.portBase + portOffset;
-  const known = { ...options.values, ...addressSettings(port, options) };
+  const known = { ...options.values, ...addressSettings(port, schemas, options) };
   const declared = schemas.get(program);
   const missing = (declared?.required ?? []).filter((key) => !known[key]);
   if (missing.length > 0) {
@@ -99,9 +116,9 @@ function planService(
 }
 
 /** What the supervisor alone knows: who listens where. These win over every source. */
-function addressSettings(port: number, options: PlanOptions): Record<string, string> {
+function addressSettings(port: number, schemas: Schemas, options: PlanOptions): Record<string, string> {
   const { portBase, dashboardPort, values } = options;
-  const at = (wanted: Role) => portBase + (fleetServices.find(({ role }) => role === wanted)?.portOffset ?? 0);
+  const at = (name: Role) => portBase + (schemas.get(name)?.port ?? declaredBase) - declaredBase;
   const ownOrigins = `http://127.0.0.1:${dashboardPort},http://localhost:${dashboardPort}`;
   return {
     HOST: "127.0.0.1",
@@ -122,14 +139,20 @@ function passedOn(values: Record<string, string>): Record<string, string> {
   return Object.fromEntries(surroundings.flatMap((key) => (values[key] ? [[key, values[key]]] : [])));
 }
 
-async function readSchemas(repository: string): Promise<Map<string, Declared>> {
+async function readSchemas(repository: string): Promise<Schemas> {
   const text = await findText(join(repository, "infra", "config.schema.json"));
   const { $defs = {} } = JSON.parse(text ?? "{}") as { $defs?: Record<string, unknown> };
   return new Map(Object.entries($defs).map(([name, schema]) => [name, toDeclared(schema)]));
 }
 
+type Properties = Record<string, { default?: unknown } | undefined>;
+
 function toDeclared(schema: unknown): Declared {
-  const { properties = {}, required = [] } = schema as { properties?: Record<string, unknown>; required?: string[] };
-  const hasDefault = (key: string) => (properties[key] as { default?: unknown } | undefined)?.default !== undefined;
-  return { keys: Object.keys(properties), required: required.filter((key) => !hasDefault(key)) };
+  const { properties = {}, required = [] } = schema as { properties?: Properties; required?: string[] };
+  const port = properties.PORT?.default;
+  return {
+    keys: Object.keys(properties),
+    required: required.filter((key) => properties[key]?.default === undefined),
+    port: typeof port === "number" ? port : null,
+  };
 }

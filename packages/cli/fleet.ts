@@ -9,7 +9,14 @@ import type { FleetEnv } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
 import { listPrograms, listServices, type PlannedService, planFleet, type Role } from "./fleet-plan.ts";
 import type { Output } from "./output.ts";
-import { dashboardPortOffset, databasePortOffset, ensurePortsFree, localUrl, type PortUse } from "./ports.ts";
+import {
+  dashboardPortOffset,
+  databasePortOffset,
+  ensurePortsFree,
+  localUrl,
+  type PortUse,
+  refuseSharedPort,
+} from "./ports.ts";
 import { bringSchema } from "./schema.ts";
 import { type SupervisedService, superviseService } from "./supervised-service.ts";
 
@@ -71,8 +78,8 @@ export function buildFleet(options: FleetOptions): FleetHandle {
 
 async function startFleet(boot: Boot): Promise<Fleet> {
   const { signal } = boot;
-  await ensurePortsFree(listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
-  const compiled = warmCompileCache(boot.repository, listPrograms(boot.repository)).catch((error) =>
+  await ensurePortsFree(await listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
+  const compiled = warmCompileCache(boot.repository, await listPrograms(boot.repository)).catch((error) =>
     boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`),
   );
   const [databaseUrl, built] = await bothDone(prepareDatabase(boot), ensureDashboard(boot.repository, boot.home));
@@ -128,18 +135,14 @@ function dashboardPort({ portBase }: Boot): number {
   return portBase + dashboardPortOffset;
 }
 
-function listPorts(boot: Boot): PortUse[] {
-  const { portBase, orchestrators, env } = boot;
-  const services = listServices(orchestrators).map(({ name, portOffset }) => ({
-    port: portBase + portOffset,
-    usedBy: name,
-  }));
+async function listPorts(boot: Boot): Promise<PortUse[]> {
+  const { repository, portBase, orchestrators, env } = boot;
+  const listed = await listServices(repository, orchestrators);
+  const services = listed.map(({ name, portOffset }) => ({ port: portBase + portOffset, usedBy: name }));
   const database = { port: portBase + databasePortOffset, usedBy: "the embedded PostgreSQL" };
-  return [
-    ...services,
-    { port: dashboardPort(boot), usedBy: "the dashboard" },
-    ...(env.values.DATABASE_URL ? [] : [database]),
-  ];
+  const all = [...services, { port: dashboardPort(boot), usedBy: "the dashboard" }, database];
+  refuseSharedPort(all);
+  return env.values.DATABASE_URL ? all.filter((use) => use !== database) : all;
 }
 
 async function openDatabase({ env, home, portBase, output, stops }: Boot): Promise<string> {

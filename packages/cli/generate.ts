@@ -1,19 +1,12 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { buildOpenapi } from "@signalbox/common/openapi.ts";
-import type { Route } from "@signalbox/common/route.ts";
-import type { SettingsSchema } from "@signalbox/common/settings.ts";
 import { standardContracts } from "@signalbox/common/standard-routes.ts";
 import { version } from "@signalbox/common/version.ts";
-import { buildRoutes as echoRoutes } from "@signalbox/echo-agent/app.ts";
-import { settings as echoSettings } from "@signalbox/echo-agent/settings.ts";
-import { buildRoutes as loggingRoutes } from "@signalbox/logging/routes/all.ts";
-import { settings as loggingSettings } from "@signalbox/logging/settings.ts";
-import { buildRoutes as orchestratorRoutes } from "@signalbox/orchestrator/routes/all.ts";
-import { settings as orchestratorSettings } from "@signalbox/orchestrator/settings.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { toConfigSchema, toEnvExample, toJsonText, toSettingsPage } from "./documents.ts";
 import { settings as fleetSettings } from "./fleet-settings.ts";
+import { describeServices } from "./services.ts";
 
 /*
  * `pnpm generate` writes the files that repeat what the code declares: the schema of all settings, .env.example, the
@@ -21,19 +14,11 @@ import { settings as fleetSettings } from "./fleet-settings.ts";
  * `--check` writes nothing and exits 1 when one of them is not what the code says.
  */
 
-type Described = { settings: SettingsSchema; routes: () => Route[] };
-
-/** A new service is one line here. */
-const services: readonly Described[] = [
-  { settings: orchestratorSettings, routes: () => orchestratorRoutes(nobody()) },
-  { settings: loggingSettings, routes: () => loggingRoutes(nobody()) },
-  { settings: echoSettings, routes: echoRoutes },
-];
-
 const openapiFolder = "docs/reference/openapi";
 
 /** Every generated file: its path from the root of the repository, and its text. */
-export function generateFiles(): Map<string, string> {
+export async function generateFiles(): Promise<Map<string, string>> {
+  const services = await describeServices(repositoryRoot);
   const declared = [...services.map(({ settings }) => settings), fleetSettings];
   const files = new Map([
     ["infra/config.schema.json", toConfigSchema(declared)],
@@ -42,23 +27,15 @@ export function generateFiles(): Map<string, string> {
   ]);
   for (const { settings, routes } of services) {
     const { service } = settings;
-    const document = buildOpenapi({ service, version }, [...routes(), ...Object.values(standardContracts)]);
+    const document = buildOpenapi({ service, version }, [...routes, ...Object.values(standardContracts)]);
     files.set(`${openapiFolder}/${service}.json`, toJsonText(document));
   }
   return files;
 }
 
-/** Stands in for whatever handlers would work with: only the contracts of the routes are read, no handler is called. */
-function nobody<T>(): T {
-  const anything: unknown = new Proxy(() => anything, {
-    get: (_target, key) => (key === "then" ? undefined : anything),
-  });
-  return anything as T;
-}
-
 /** What is not as the code says, a line each; empty when nothing has drifted. */
 export async function findDrift(root: string): Promise<string[]> {
-  const files = generateFiles();
+  const files = await generateFiles();
   const drifted: string[] = [];
   for (const [path, text] of files) {
     const present = await readIfThere(join(root, path));
@@ -76,7 +53,7 @@ function describeDrift(path: string, present: string, wanted: string): string {
 }
 
 async function writeFiles(root: string): Promise<string[]> {
-  const files = generateFiles();
+  const files = await generateFiles();
   const written: string[] = [];
   for (const [path, text] of files) {
     if ((await readIfThere(join(root, path))) === text) continue;

@@ -42,6 +42,17 @@ export async function ensurePortsFree(uses: PortUse[], patienceMs: number): Prom
   }
 }
 
+/** Two parts of the fleet were given one port: a mistake in the repository, not on this machine. */
+export function refuseSharedPort(uses: readonly PortUse[]): void {
+  for (const [port, [first, second]] of Map.groupBy(uses, (use) => use.port)) {
+    if (!first || !second) continue;
+    throw new SetupError(
+      `${first.usedBy} and ${second.usedBy} both want port ${port}; ` +
+        "change the default of PORT in the settings of one of them and run `npx pnpm generate`",
+    );
+  }
+}
+
 export function portBusy({ port, usedBy }: PortUse): SetupError {
   return new SetupError(
     `port ${port}, which ${usedBy} needs, is in use by another program; ` +
