@@ -4,6 +4,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { armDeadman, type Deadman } from "@signalbox/testing/deadman.ts";
 import {
   type ClusterFolder,
+  fleetSettings,
   initCluster,
   type Server,
   ServerStartError,
@@ -47,23 +48,6 @@ const database = "signalbox";
 const stopTimeoutMs = 60_000;
 const restartPauseMs = 500;
 const restartTimeoutMs = 30_000;
-
-const settings = {
-  // Pools of up to ten orchestrators, logging, people and tools.
-  max_connections: 200,
-  shared_buffers: "128MB",
-  max_wal_size: "1GB",
-  max_locks_per_transaction: 128,
-  // Compiling a query takes longer than running one of ours.
-  jit: "off",
-  // Reads of a local fleet come from memory: three idle I/O processes gain nothing.
-  io_method: "sync",
-  // A failed statement is told to who sent it. In the log its text and values could hold a secret.
-  log_min_messages: "log",
-  log_min_error_statement: "panic",
-  log_checkpoints: "off",
-  password_encryption: "scram-sha-256",
-};
 
 export async function openEmbeddedDatabase(options: EmbeddedOptions): Promise<EmbeddedDatabase> {
   const user = await ensureSystemUser();
@@ -197,7 +181,7 @@ async function startPatiently(
   const giveUpAt = performance.now() + restartTimeoutMs;
   for (;;) {
     try {
-      return await startServer({ ...folder, port: options.port, settings, onLine });
+      return await startServer({ ...folder, port: options.port, settings: fleetSettings, onLine });
     } catch (error) {
       const isLeftover =
         error instanceof ServerStartError &&

@@ -2,7 +2,14 @@ import { chmod, mkdtemp, rm, statfs } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { armDeadman } from "./deadman.ts";
-import { type ClusterFolder, initCluster, type Server, ServerStartError, startServer } from "./embedded-postgres.ts";
+import {
+  type ClusterFolder,
+  fleetSettings,
+  initCluster,
+  type Server,
+  ServerStartError,
+  startServer,
+} from "./embedded-postgres.ts";
 import { findFreePort } from "./free-port.ts";
 import { findBinaries, type PostgresVersion, reachableBinaries } from "./postgres-binaries.ts";
 import { SetupError } from "./setup-error.ts";
@@ -21,7 +28,12 @@ export type Cluster = {
   [Symbol.asyncDispose](): Promise<void>;
 };
 
-export type ClusterOptions = { version?: PostgresVersion; settings?: Record<string, string | number> };
+export type ClusterOptions = {
+  version?: PostgresVersion;
+  settings?: Record<string, string | number>;
+  /** On the disk and with a fleet's settings, so that its speed is that of a real one. */
+  isDurable?: boolean;
+};
 
 /**
  * Fast and forgetful: nothing survives a power cut, all else behaves like the real one. Autovacuum is off because its
@@ -40,9 +52,13 @@ const testSettings = {
 };
 
 /** A new PostgreSQL of its own in a temporary folder on a free port. It goes away with this process, however that ends. */
-export async function startCluster({ version = 18, settings = {} }: ClusterOptions = {}): Promise<Cluster> {
+export async function startCluster({
+  version = 18,
+  settings = {},
+  isDurable = false,
+}: ClusterOptions = {}): Promise<Cluster> {
   const user = await ensureSystemUser();
-  const home = await mkdtemp(join(await fastestFolder(), "signalbox-test-"));
+  const home = await mkdtemp(join(isDurable ? tmpdir() : await fastestFolder(), "signalbox-test-"));
   await chmod(home, 0o711);
   try {
     const closed = await findClosedFolder(home, user);
@@ -51,7 +67,7 @@ export async function startCluster({ version = 18, settings = {} }: ClusterOptio
     const binaries = await reachableBinaries(findBinaries(version), user, join(tmpdir(), "signalbox-postgres"));
     const folder: ClusterFolder = { binaries, dataDir: join(home, "postgres"), user };
     await initCluster(folder, null);
-    return await runCluster(home, folder, { ...testSettings, ...settings });
+    return await runCluster(home, folder, { ...(isDurable ? fleetSettings : testSettings), ...settings });
   } catch (error) {
     await rm(home, { recursive: true, force: true });
     throw error;

@@ -29,6 +29,24 @@ export type Server = {
   stop(mode?: "fast" | "immediate"): Promise<void>;
 };
 
+/** What a fleet's own server runs with, besides PostgreSQL's defaults; what is committed is on the disk. */
+export const fleetSettings = {
+  // Pools of up to ten orchestrators, logging, people and tools.
+  max_connections: 200,
+  shared_buffers: "128MB",
+  max_wal_size: "1GB",
+  max_locks_per_transaction: 128,
+  // Compiling a query takes longer than running one of ours.
+  jit: "off",
+  // Reads of a local fleet come from memory: three idle I/O processes gain nothing.
+  io_method: "sync",
+  // A failed statement is told to who sent it. In the log its text and values could hold a secret.
+  log_min_messages: "log",
+  log_min_error_statement: "panic",
+  log_checkpoints: "off",
+  password_encryption: "scram-sha-256",
+};
+
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 30_000;
 /** What a server that ended has said may still be in the pipe, and its children may hold the pipe open. */
