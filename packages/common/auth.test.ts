@@ -90,3 +90,20 @@ test("the audit tells people from services", () => {
   expect(actorOf({ kind: "person", name: "ada" })).toBe("person:ada");
   expect(actorOf({ kind: "internal" })).toBe("service:internal");
 });
+
+test("a service names the person for whom it acts, and only with its key", () => {
+  const headers = { "x-internal-key": "key-of-now", "x-on-behalf-of": "telegram:77" };
+  const principal = authorize(headers, credentials);
+  expect(principal).toEqual({ kind: "internal", onBehalfOf: "telegram:77" });
+  expect(principal && actorOf(principal)).toBe("telegram:77");
+  expect(authorize({ ...basic("person", "pass:wörd"), "x-on-behalf-of": "x" }, credentials)).toEqual({
+    kind: "person",
+    name: "person",
+  });
+  expect(authorize({ "x-on-behalf-of": "telegram:77" }, credentials)).toBeNull();
+});
+
+test.each(["", " ", "agent:echo", "Service:internal", "a\nb", "x".repeat(201)])("%j is no person", (user) => {
+  const headers = { "x-internal-key": "key-of-now", "x-on-behalf-of": user };
+  expect(() => authorize(headers, credentials)).toThrow(/X-On-Behalf-Of/);
+});

@@ -1,5 +1,6 @@
 import { hash, timingSafeEqual } from "node:crypto";
 import type { IncomingHttpHeaders } from "node:http";
+import { invalidRequest } from "./errors.ts";
 
 export type Credentials = {
   user: string;
@@ -8,7 +9,10 @@ export type Credentials = {
   internalKeys: string[];
 };
 
-export type Principal = { kind: "person"; name: string } | { kind: "internal" };
+export type Principal =
+  | { kind: "person"; name: string }
+  /** `onBehalfOf`: the user key of the person for whom a service acts, as the service says. */
+  | { kind: "internal"; onBehalfOf?: string };
 
 /**
  * Who sent this? Null when no valid credential came with it. A valid internal key wins over Basic, because it opens
@@ -22,7 +26,10 @@ export function authorize(
   queryAuth?: string | null,
 ): Principal | null {
   const key = headers["x-internal-key"];
-  if (typeof key === "string" && isInternalKey(key, credentials.internalKeys)) return { kind: "internal" };
+  if (typeof key === "string" && isInternalKey(key, credentials.internalKeys)) {
+    const user = parseOnBehalfOf(headers["x-on-behalf-of"]);
+    return user === null ? { kind: "internal" } : { kind: "internal", onBehalfOf: user };
+  }
   const pair = parseBasic(headers.authorization) ?? (queryAuth ? decodePair(queryAuth) : null);
   if (!pair) return null;
   // Both halves are always compared, so that the time tells nothing about which one was wrong.
@@ -31,9 +38,25 @@ export function authorize(
   return isUser && isPass ? { kind: "person", name: credentials.user } : null;
 }
 
-/** How a principal is written into the audit. */
+/** How a principal is written into the audit: whoever acts for a person leaves that person's key. */
 export function actorOf(principal: Principal): string {
-  return principal.kind === "person" ? `person:${principal.name}` : "service:internal";
+  return principal.kind === "person" ? `person:${principal.name}` : (principal.onBehalfOf ?? "service:internal");
+}
+
+/**
+ * The person of `X-On-Behalf-Of`. What the audit calls an agent or a service is nobody's user key.
+ *
+ * @throws ApiError `invalid_request` when it cannot be a user key
+ */
+function parseOnBehalfOf(header: string | string[] | undefined): string | null {
+  if (header === undefined) return null;
+  if (typeof header === "string" && /^[\x21-\x7e\xa0-\xff][\x20-\x7e\xa0-\xff]{0,199}$/.test(header)) {
+    if (!/^(?:agent|service):/i.test(header)) return header;
+  }
+  throw invalidRequest(
+    "",
+    "has an X-On-Behalf-Of that is no person's user key: 1 to 200 characters, not agent:… or service:…",
+  );
 }
 
 /** Equal, in time that depends on neither content nor length: both are hashed first. */

@@ -29,8 +29,14 @@ export type NewTask = {
 const defaultMaxAttempts = 3;
 const defaultTimeoutMs = 30_000;
 
-/** Who posts, and what came with the request besides its body. */
-export type Caller = { actor: string; isPerson: boolean; traceId: string; correlationId: string | null };
+/** Who posts, or for whom, and what came with the request besides its body. */
+export type Caller = {
+  actor: string;
+  isPerson: boolean;
+  userKey?: string;
+  traceId: string;
+  correlationId: string | null;
+};
 
 /** Decides every default, so that what is stored does not change when a default does. */
 export function toNewTask(
@@ -42,7 +48,7 @@ export function toNewTask(
   return {
     id,
     type: body.type,
-    source: body.source ?? (caller.isPerson ? "api" : "internal"),
+    source: body.source ?? toSource(caller),
     payload: body.payload === undefined ? {} : body.payload,
     correlationId: body.correlationId ?? caller.correlationId,
     traceId: body.traceId ?? caller.traceId,
@@ -52,11 +58,15 @@ export function toNewTask(
     runAt: body.runAt === undefined ? null : new Date(body.runAt).toISOString(),
     timeoutMs: body.timeoutMs ?? type.timeoutMs ?? defaultTimeoutMs,
     concurrencyKey: body.concurrencyKey ?? null,
-    userKey: body.userKey ?? null,
+    userKey: body.userKey ?? caller.userKey ?? null,
     parentId: body.parentId ?? null,
     approval: toApproval(body, type, caller),
     actor: caller.actor,
   };
+}
+
+function toSource({ isPerson, userKey }: Caller): string {
+  return isPerson && userKey === undefined ? "api" : "internal";
 }
 
 /** A type's demand holds for everybody but a person, whose own call is its consent; a creator's own demand holds always. */

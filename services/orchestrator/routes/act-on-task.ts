@@ -1,3 +1,4 @@
+import type { Principal } from "@signalbox/common/auth.ts";
 import { Task } from "@signalbox/common/contracts/task.ts";
 import { ApiError, notFound } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
@@ -73,6 +74,22 @@ export const retryTask = (context: Context) =>
     },
   });
 
+/**
+ * Approvals and answers are a person's: one who is here, or one for whom a service speaks.
+ *
+ * @throws ApiError 403
+ */
+async function ensurePerson({ store }: Context, principal: Principal | null): Promise<void> {
+  if (principal?.kind === "person") return;
+  const user = principal?.onBehalfOf;
+  if (user === undefined) {
+    throw new ApiError("forbidden", "Only a person decides here: say for whom by X-On-Behalf-Of: <user key>.");
+  }
+  if (await store.isAgent(user)) {
+    throw new ApiError("forbidden", "An agent decides nothing; X-On-Behalf-Of must be the user key of a person.");
+  }
+}
+
 const Decide = Type.Object(
   { ifVersion: Type.Optional(Type.Integer({ minimum: 1 })), note: Type.Optional(Type.String({ maxLength: 2_000 })) },
   closed,
@@ -93,7 +110,7 @@ const decideTask = (verdict: "approve" | "reject") => (context: Context) =>
     bodyOptional: true,
     replies: { 200: Task },
     async handle({ params, body, headers, principal, actor }) {
-      if (principal?.kind !== "person") throw new ApiError("forbidden", "Only a person decides an approval.");
+      await ensurePerson(context, principal);
       const ifVersion = parseSeenVersion(headers["if-match"], body.ifVersion);
       const decision = { verdict, ifVersion, note: body.note ?? null, actor };
       const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task }) =>
@@ -119,8 +136,7 @@ export const answerTask = (context: Context) =>
     body: Type.Object({ ifVersion: Type.Optional(Type.Integer({ minimum: 1 })), input: Type.Unknown() }, closed),
     replies: { 200: Task },
     async handle({ params, body, headers, principal, actor }) {
-      if (principal?.kind !== "person")
-        throw new ApiError("forbidden", "Only a person answers for a task that waits for input.");
+      await ensurePerson(context, principal);
       const ifVersion = parseSeenVersion(headers["if-match"], body.ifVersion);
       const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task }) =>
         planInput(task, { ifVersion, input: body.input }),

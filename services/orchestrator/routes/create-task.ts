@@ -2,8 +2,8 @@ import { CreateTask, Task } from "@signalbox/common/contracts/task.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import type { Context } from "../context.ts";
-import { type Caller, parseWait } from "../new-task.ts";
-import { findType, parseKey, storeTask } from "./make-task.ts";
+import { parseWait } from "../new-task.ts";
+import { findType, parseKey, readCaller, storeTask } from "./make-task.ts";
 
 export const createTask = (context: Context) =>
   defineRoute({
@@ -16,8 +16,7 @@ export const createTask = (context: Context) =>
     replies: { 200: Task, 201: Task },
     async handle({ body, headers, principal, actor, trace, signal }) {
       const type = await findType(context, body);
-      const { traceId, correlationId } = trace;
-      const caller: Caller = { actor, isPerson: principal?.kind === "person", traceId, correlationId };
+      const caller = await readCaller(context, principal, { actor, trace });
       const id = uuidv7();
       const waitSeconds = parseWait(headers.prefer);
       const watch = waitSeconds === null ? null : context.waiters.watch(id);

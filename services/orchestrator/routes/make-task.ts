@@ -1,7 +1,9 @@
 import { randomBytes } from "node:crypto";
+import type { Principal } from "@signalbox/common/auth.ts";
 import type { CreateTask, Task } from "@signalbox/common/contracts/task.ts";
 import { ApiError, invalidRequest, unavailable } from "@signalbox/common/errors.ts";
 import { sqlState } from "@signalbox/common/sql-state.ts";
+import type { Trace } from "@signalbox/common/trace.ts";
 import type { Context } from "../context.ts";
 import { type Caller, hashBody, toNewTask } from "../new-task.ts";
 import { findSecretMembers, type Sealed, sealPayload } from "../secret-members.ts";
@@ -19,6 +21,27 @@ export type Wanted = {
   /** the original of a signal, for the agent only */
   raw?: unknown;
 };
+
+/**
+ * Who wants a task made. What a service asks for in a person's name is that person's own call.
+ *
+ * @throws ApiError 403 when the name is an agent's
+ */
+export async function readCaller(
+  { store }: Context,
+  principal: Principal | null,
+  { actor, trace }: Posted,
+): Promise<Caller> {
+  const { traceId, correlationId } = trace;
+  const userKey = principal?.kind === "internal" ? principal.onBehalfOf : undefined;
+  if (userKey === undefined) return { actor, isPerson: principal?.kind === "person", traceId, correlationId };
+  if (await store.isAgent(userKey)) {
+    throw new ApiError("forbidden", "X-On-Behalf-Of must be the user key of a person, and this is an agent.");
+  }
+  return { actor, isPerson: true, userKey, traceId, correlationId };
+}
+
+type Posted = { actor: string; trace: Trace };
 
 /** @throws ApiError 422 when no agent has ever registered the type, 400 when its schema refuses the payload */
 export async function findType(context: Context, body: CreateTask): Promise<TypeEntry> {

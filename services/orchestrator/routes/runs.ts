@@ -6,7 +6,7 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
-import { findType, parseKey, storeTask } from "./make-task.ts";
+import { findType, parseKey, readCaller, storeTask } from "./make-task.ts";
 
 export const acceptEvent = (context: Context) =>
   defineRoute({
@@ -26,10 +26,9 @@ export const acceptEvent = (context: Context) =>
         source: "event",
       };
       const type = await findType(context, task);
-      const isPerson = principal?.kind === "person";
-      // Services limit their own users before they come here.
-      if (isPerson || headers["x-on-behalf-of"] !== undefined) await spend(context, user_key);
-      const caller = { actor, isPerson, traceId: trace.traceId, correlationId: trace.correlationId };
+      const caller = await readCaller(context, principal, { actor, trace });
+      // What a service does of its own accord is not limited; what it passes on from people is.
+      if (caller.isPerson) await spend(context, user_key);
       const made = await storeTask(context, {
         id: uuidv7(),
         body: task,

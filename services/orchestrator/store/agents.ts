@@ -1,5 +1,5 @@
 import type { AgentType, Heartbeat } from "@signalbox/common/contracts/agent.ts";
-import { exec, many, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
+import { exec, many, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
 import type { TypeRow } from "../type-book.ts";
 
 /** An agent instance as its last heartbeat described it. */
@@ -87,6 +87,17 @@ export function countOthersRunning(
     sql`
     select agent_instance, type, count(*)::int as running from tasks
      where status = 'running' and lease_owner is distinct from ${owner} group by 1, 2`,
+  );
+}
+
+/** Whether any agent has ever been called so, by its name or its instance. */
+export function isAgent(db: Queryable, name: string): Promise<boolean> {
+  return one(
+    db,
+    (row) => row.found as boolean,
+    sql`
+    select exists (select 1 from task_types where agent = ${name})
+        or exists (select 1 from agent_heartbeats where ${name} in (name, instance)) as found`,
   );
 }
 

@@ -1,0 +1,99 @@
+import { expect, test } from "vitest";
+import { type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
+
+const waiting = { type: "work", approval: { required: true, reason: "costs money" } };
+
+function decide(box: Orchestrator, path: string, user: string | null, body: object = { ifVersion: 1 }) {
+  const headers: Record<string, string> = user === null ? {} : { "x-on-behalf-of": user };
+  return box.call(path, { method: "POST", body, headers, as: "service" });
+}
+
+async function startStill(): Promise<Orchestrator> {
+  const box = await startOrchestrator();
+  await box.register(
+    { url: "http://127.0.0.1:9" },
+    [{ type: "work" }, { type: "careful", approval: "required" }],
+    "worker",
+  );
+  await box.register({ url: "http://127.0.0.1:9" }, [{ type: "other" }], "worker");
+  return box;
+}
+
+test.concurrent.each(["approve", "reject"])(
+  "a service may %s for a person, who is the one recorded",
+  async (verdict) => {
+    await using box = await startStill();
+    const task = await box.post({ ...waiting, type: "other", runAt: "2199-01-01T00:00:00Z" });
+    expect(await decide(box, `/task/${task.id}/${verdict}`, null)).toMatchObject({
+      status: 403,
+      body: { error: { code: "forbidden", message: expect.stringContaining("X-On-Behalf-Of") } },
+    });
+    const done = await decide(box, `/task/${task.id}/${verdict}`, "telegram:77");
+    expect(done).toMatchObject({ status: 200, body: { approval: { decidedBy: "telegram:77" } } });
+    expect((await box.get(task.id)).events.at(-1)).toMatchObject({ actor: "telegram:77", version: 2 });
+  },
+);
+
+test.concurrent("no agent decides, by its name or by its instance, whoever made the task", async () => {
+  await using box = await startStill();
+  const task = await box.post(waiting);
+  for (const name of ["worker", "worker-1"]) {
+    for (const action of ["approve", "reject"]) {
+      expect(await decide(box, `/task/${task.id}/${action}`, name)).toMatchObject({ status: 403 });
+    }
+    expect(await decide(box, `/task/${task.id}/input`, name, { ifVersion: 1, input: 1 })).toMatchObject({
+      status: 403,
+    });
+  }
+  expect((await box.get(task.id)).version).toBe(1);
+});
+
+test.concurrent.each(["", " ", "agent:worker", "service:internal", "x".repeat(201)])(
+  "%j is nobody's user key",
+  async (user) => {
+    await using box = await startStill();
+    const task = await box.post(waiting);
+    const reply = await decide(box, `/task/${task.id}/approve`, user);
+    expect([400, 403]).toContain(reply.status);
+    expect((await box.get(task.id)).version).toBe(1);
+  },
+);
+
+test.concurrent("an answer for a person goes to the agent and names the person", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent((call) =>
+    call.input === undefined ? { waiting: { for: "input", prompt: "which?" } } : { result: call.input },
+  );
+  await box.register(agent, [{}]);
+  const { id } = await box.post({ type: "work" });
+  const parked = await box.until(id, (now) => now.status === "waiting");
+  const body = { ifVersion: parked.version, input: "blue" };
+  expect((await decide(box, `/task/${id}/input`, null, body)).status).toBe(403);
+  expect((await decide(box, `/task/${id}/input`, "telegram:77", body)).status).toBe(200);
+  const done = await box.until(id, (now) => now.status === "completed");
+  expect(done.result).toBe("blue");
+  expect(done.events.find((event) => event.kind === "input_received")?.actor).toBe("telegram:77");
+});
+
+test.concurrent("a careful type runs at once when a person wants it, here or through a service, and waits for all others", async () => {
+  await using box = await startStill();
+  await box.register({ url: "http://127.0.0.1:9" }, [{ type: "careful", approval: "required" }], "careful");
+  const body = { type: "careful" };
+  const make = (headers: Record<string, string>) => box.call("/task", { method: "POST", body, headers, as: "service" });
+  expect((await make({})).body).toMatchObject({ status: "waiting", waitingFor: "approval", userKey: null });
+  expect((await make({ "x-on-behalf-of": "telegram:77" })).body).toMatchObject({
+    status: "queued",
+    userKey: "telegram:77",
+    source: "internal",
+  });
+  expect((await make({ "x-on-behalf-of": "careful" })).status).toBe(403);
+  expect(await box.post(body)).toMatchObject({ status: "queued", source: "api" });
+});
+
+test.concurrent("a person has no need of the header, and it changes nothing for them", async () => {
+  await using box = await startStill();
+  const task = await box.post(waiting);
+  const headers = { "x-on-behalf-of": "somebody-else" };
+  const reply = await box.call(`/task/${task.id}/approve`, { method: "POST", body: { ifVersion: 1 }, headers });
+  expect(reply).toMatchObject({ status: 200, body: { approval: { decidedBy: "person:operator" } } });
+});
