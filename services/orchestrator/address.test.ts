@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { isForbiddenAddress, judgeAgentUrl } from "./address.ts";
+import { isForbiddenAddress, isPrivateAddress, judgeAgentUrl, judgeReceiverUrl } from "./address.ts";
 
 test.each([
   "http://127.0.0.1:4002",
@@ -85,4 +85,76 @@ test.each([
   ["::ffff:10.0.0.1", false],
 ])("a name that resolves to %s: refused is %s", (address, isForbidden) => {
   expect(isForbiddenAddress(address)).toBe(isForbidden);
+});
+
+test.each([
+  "https://hooks.example/signalbox",
+  "https://hooks.example:8443/a?token=b",
+  "http://93.184.216.34/",
+  "http://[2606:2800:220:1::1]/",
+])("events may be sent to %s", (url) => {
+  expect(judgeReceiverUrl(url, false)).toBeNull();
+});
+
+test.each([
+  ["not a url", "spaces"],
+  ["//hooks.example", "absolute"],
+  ["ftp://hooks.example", "http"],
+  ["file:///etc/passwd", "http"],
+  ["https://ann@hooks.example", "credentials"],
+  ["https://ann:secret@hooks.example", "credentials"],
+  ["https://hooks.example/#part", "fragment"],
+  ["https://hooks.example/\n", "spaces"],
+  ["http://169.254.169.254/latest", "metadata"],
+  ["http://[fd00:ec2::254]/", "metadata"],
+])("no event is sent to %s, whatever is allowed: %s", (url, why) => {
+  for (const allowPrivate of [true, false]) expect(judgeReceiverUrl(url, allowPrivate)).toContain(why);
+});
+
+test.each([
+  "http://127.0.0.1:9000/",
+  "http://127.1/",
+  "http://2130706433/",
+  "http://0x7f.0.0.1/",
+  "http://localhost/",
+  "http://LOCALHOST./",
+  "http://a.localhost/",
+  "http://10.0.0.1/",
+  "http://100.64.0.1/",
+  "http://172.31.255.255/",
+  "http://192.168.1.1/",
+  "http://[::1]/",
+  "http://[::ffff:127.0.0.1]/",
+  "http://[::ffff:7f00:1]/",
+  "http://[::127.0.0.1]/",
+  "http://[fc00::1]/",
+  "http://[64:ff9b::10.0.0.1]/",
+  "http://[2002:7f00:1::]/",
+])("an event is sent to %s only where that is allowed", (url) => {
+  expect(judgeReceiverUrl(url, false)).toContain("private");
+  expect(judgeReceiverUrl(url, true)).toBeNull();
+});
+
+test.each([
+  ["127.0.0.1", true],
+  ["10.255.255.255", true],
+  ["11.0.0.0", false],
+  ["172.15.255.255", false],
+  ["172.32.0.0", false],
+  ["100.63.255.255", false],
+  ["192.0.2.7", true],
+  ["198.19.0.1", true],
+  ["8.8.8.8", false],
+  ["::1", true],
+  ["::ffff:10.0.0.1", true],
+  ["fd12::1", true],
+  ["fe80::1%eth0", true],
+  ["2001:0:53aa:64c::1", true],
+  ["2001:db8::1", true],
+  ["2a00:1450::1", false],
+  ["64:ff9b::8.8.8.8", false],
+  ["64:ff9b::a00:1", true],
+  ["64:ff9b:1::1", true],
+])("a name that resolves to %s: private is %s", (address, isPrivate) => {
+  expect(isPrivateAddress(address)).toBe(isPrivate);
 });

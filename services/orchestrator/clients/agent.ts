@@ -1,4 +1,3 @@
-import { lookup } from "node:dns";
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import { parseJson } from "@signalbox/common/json.ts";
 import { newSpanId, traceHeaders } from "@signalbox/common/trace.ts";
@@ -6,6 +5,7 @@ import { Agent as Connections, type Dispatcher, request } from "undici";
 import { isForbiddenAddress } from "../address.ts";
 import type { Answer } from "../answer.ts";
 import { parseRetryAfter } from "../backoff.ts";
+import { buildCheckedLookup } from "./checked-lookup.ts";
 
 /** More than this no agent may answer; a bigger result belongs elsewhere, with its address as the result. */
 const maxAnswerBytes = 1_048_576;
@@ -27,7 +27,7 @@ export function buildAgentClient(options: { internalKey: string; connectionsPerA
     connections: options.connectionsPerAgent,
     pipelining: 1,
     keepAliveTimeout: 30_000,
-    connect: { timeout: 3_000, lookup: checkedLookup },
+    connect: { timeout: 3_000, lookup: buildCheckedLookup(isForbiddenAddress) },
     // The run's own time-out bounds headers and body together.
     headersTimeout: 0,
     bodyTimeout: 0,
@@ -100,22 +100,6 @@ function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "b
     return { kind: "broken", message: toMessage(error) };
   }
 }
-
-/** The system's resolver, less the addresses that no agent lives at: checked at connect, so that no later answer slips in. */
-const checkedLookup: typeof lookup = ((
-  host: string,
-  options: object,
-  done: (error: Error | null, ...found: unknown[]) => void,
-) => {
-  lookup(host, { ...options, all: true }, (error, found) => {
-    if (error) return done(error);
-    const allowed = found.filter(({ address }) => !isForbiddenAddress(address));
-    const [first] = allowed;
-    if (!first) return done(new Error(`${host} resolves only to addresses that are not called`));
-    if ("all" in options && options.all) done(null, allowed);
-    else done(null, first.address, first.family);
-  });
-}) as typeof lookup;
 
 /** A connection error says its code; an AggregateError's own message is empty. */
 function toMessage(error: unknown): string {
