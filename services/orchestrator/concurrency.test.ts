@@ -1,8 +1,9 @@
 import { setTimeout as rest } from "node:timers/promises";
 import type { Task } from "@signalbox/common/contracts/task.ts";
+import { buildDice } from "@signalbox/testing/dice.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { checkLedger, type SeenRun } from "@signalbox/testing/ledger-check.ts";
 import { expect, test } from "vitest";
-import { checkLedger, type SeenRun } from "./ledger-check.fixture.ts";
 import {
   type AgentCall,
   reply as answer,
@@ -13,17 +14,6 @@ import {
 
 const keyCount = 20;
 const tasksPerKey = 15;
-
-/** A small generator, so that a run can be repeated by its seed: mulberry32. */
-function buildDice(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 type Plan = { key: number; at: number; late?: boolean };
 

@@ -1,5 +1,5 @@
+import { checkLedger, type SeenRun } from "@signalbox/testing/ledger-check.ts";
 import { expect, test } from "vitest";
-import { checkLedger, type SeenRun } from "./ledger-check.fixture.ts";
 import { finishOf, type OpenStore, openStore } from "./store.fixture.ts";
 
 /** The checker itself: it must stay silent when all is well, and see each kind of broken promise. */
@@ -48,6 +48,11 @@ test.concurrent.each([
     "an end of nothing",
     `${again} select id, 'completed', 'x', version + 1, '{}', task_state(t) from tasks t where attempt = 1`,
     "nothing ran",
+  ],
+  [
+    "a change that no task can make",
+    `${again} select id, 'progress', 'x', version + 1, '{}', task_state(t) from tasks t where attempt = 1`,
+    "came while the task was completed",
   ],
   [
     "a lease that was left over",

@@ -2,8 +2,8 @@ import { toStreamCursor } from "@signalbox/common/cursor.ts";
 import type { Cluster } from "@signalbox/testing/cluster.ts";
 import { freshDatabase, ownCluster } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { checkLedger } from "@signalbox/testing/ledger-check.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { checkLedger } from "./ledger-check.fixture.ts";
 import { reply as answer, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 import { openStream, readLedger } from "./stream-client.fixture.ts";
 

@@ -1,7 +1,8 @@
-/** One checker over the tables and over what agents saw: what must hold when everything has come to rest; for tests only. */
+/** One checker over the tables and over what agents saw: what must hold when everything has come to rest. */
 import type { Pool } from "@signalbox/common/sql.ts";
+import { checkReplay } from "./ledger-replay.ts";
 
-/** One run as its agent saw it, by the clock of this process. */
+/** One run as its agent saw it, by one clock for all agents. */
 export type SeenRun = {
   taskId: string;
   key: string | null;
@@ -11,65 +12,88 @@ export type SeenRun = {
   answeredAt: number | null;
 };
 
-type EventRow = {
+export type EventRow = {
   task_id: string;
   seq: string;
   kind: string;
+  actor: string;
   version: number;
   data: Record<string, unknown>;
+  /** The task's, right after the event. */
   status: string;
 };
-type TaskRow = {
+export type TaskRow = {
   id: string;
   seq: string;
   concurrency_key: string | null;
   version: number;
   attempt: number;
   status: string;
+  waiting_for: string | null;
+  priority: number;
   /** Its own time lay ahead when it was made, so it joined its line later. */
   is_late: boolean;
 };
 
+/** A broken promise as a sentence. */
 export type Finding = string;
 
 const besideKinds = new Set(["approval_requested", "retry_scheduled", "result_discarded", "side_effect", "note"]);
 
-/** Every broken promise as a sentence; none when all is well. */
-export async function checkLedger(pool: Pool, seen: readonly SeenRun[]): Promise<Finding[]> {
+/**
+ * Every broken promise; none when all is well.
+ *
+ * @param afterSeq only tasks that were made after this one; of a key all tasks before it must have ended by then
+ */
+export async function checkLedger(pool: Pool, seen: readonly SeenRun[], afterSeq = 0): Promise<Finding[]> {
   const tasks: TaskRow[] = (
-    await pool.query("select *, coalesce((payload->'late')::boolean, false) as is_late from tasks order by seq")
+    await pool.query(
+      `select id, seq, concurrency_key, version, attempt, status, waiting_for, priority,
+              coalesce((payload->'late')::boolean, false) as is_late
+         from tasks where seq > $1 order by seq`,
+      [afterSeq],
+    )
   ).rows;
   const events: EventRow[] = (
-    await pool.query("select task_id, seq, kind, version, data, state->>0 as status from task_events order by seq")
+    await pool.query(
+      `select e.task_id, e.seq, e.kind, e.actor, e.version, e.data, e.state->>0 as status
+         from task_events e join tasks t on t.id = e.task_id where t.seq > $1 order by e.seq`,
+      [afterSeq],
+    )
   ).rows;
   const byTask = Map.groupBy(events, (event) => event.task_id);
   return [
-    ...(await findInSql(pool)),
-    ...tasks.flatMap((task) => checkVersions(task, byTask.get(task.id) ?? [])),
-    ...tasks.flatMap((task) => checkRuns(task, byTask.get(task.id) ?? [])),
+    ...(await findInSql(pool, afterSeq)),
+    ...tasks.flatMap((task) => {
+      const own = byTask.get(task.id) ?? [];
+      return [...checkVersions(task, own), ...checkRuns(task, own), ...checkReplay(task, own)];
+    }),
     ...checkKeys(tasks, events),
     ...checkOverlaps(seen),
   ];
 }
 
 const statements: Record<string, string> = {
-  "a lease was left over": "select id from tasks where lease_id is not null",
+  "a lease was left over": "select id from tasks where lease_id is not null and seq > $1",
   "a task behind has nobody in front":
-    "select concurrency_key as id from tasks group by 1 having bool_or(line = 2) and not coalesce(bool_or(line = 1), false)",
-  "two stand in front": "select concurrency_key as id from tasks where line = 1 group by 1 having count(*) > 1",
-  "an ended task stands in line": "select id from tasks where finished_at is not null and (line is not null or ready)",
+    "select concurrency_key as id from tasks where seq > $1 group by 1 having bool_or(line = 2) and not coalesce(bool_or(line = 1), false)",
+  "two stand in front":
+    "select concurrency_key as id from tasks where line = 1 and seq > $1 group by 1 having count(*) > 1",
+  "an ended task stands in line":
+    "select id from tasks where finished_at is not null and (line is not null or ready) and seq > $1",
   "the last event does not tell what the task is": `
     select t.id from tasks t
       join lateral (select state from task_events e where e.task_id = t.id order by seq desc limit 1) e on true
-     where e.state is distinct from task_state(t)`,
+     where t.seq > $1 and e.state is distinct from task_state(t)`,
   "a task has no created event": `
-    select t.id from tasks t where not exists (select 1 from task_events e where e.task_id = t.id and e.kind = 'created')`,
+    select t.id from tasks t
+     where t.seq > $1 and not exists (select 1 from task_events e where e.task_id = t.id and e.kind = 'created')`,
 };
 
-async function findInSql(pool: Pool): Promise<Finding[]> {
+async function findInSql(pool: Pool, afterSeq: number): Promise<Finding[]> {
   const found: Finding[] = [];
   for (const [what, statement] of Object.entries(statements)) {
-    const { rows } = await pool.query(statement);
+    const { rows } = await pool.query(statement, [afterSeq]);
     for (const row of rows) found.push(`${what}: ${row.id}`);
   }
   return found;
@@ -110,10 +134,12 @@ const ends = new Set(["completed", "failed", "canceled"]);
 
 /** Per key: whoever has started holds it until it ends, and first starts come in order of creation. */
 function checkKeys(tasks: readonly TaskRow[], events: readonly EventRow[]): Finding[] {
-  const keyed = tasks.filter((task) => task.concurrency_key !== null);
-  return [...Map.groupBy(keyed, (task) => task.concurrency_key ?? "")].flatMap(([key, group]) => {
-    const ids = new Set(group.map((task) => task.id));
-    const own = events.filter((event) => ids.has(event.task_id));
+  const keyOf = new Map(tasks.flatMap(({ id, concurrency_key: key }) => (key === null ? [] : [[id, key] as const])));
+  const groups = Map.groupBy(tasks, (task) => task.concurrency_key);
+  const ledgers = Map.groupBy(events, (event) => keyOf.get(event.task_id) ?? null);
+  return [...groups].flatMap(([key, group]) => {
+    if (key === null) return [];
+    const own = ledgers.get(key) ?? [];
     return [...checkHolder(key, own), ...checkOrder(key, group, own)];
   });
 }
@@ -146,7 +172,7 @@ function checkOrder(key: string, group: readonly TaskRow[], events: readonly Eve
   );
 }
 
-/** By the agent's own clock: a run of a key begins after the one before was answered, unless that one was hung up on. */
+/** By the agents' clock: a run of a key begins after the one before was answered, unless that one was hung up on. */
 function checkOverlaps(seen: readonly SeenRun[]): Finding[] {
   const found: Finding[] = [];
   for (const [key, runs] of Map.groupBy(
