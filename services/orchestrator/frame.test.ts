@@ -85,11 +85,11 @@ const parentId = "01890000-0000-7000-8000-00000000000f";
 test.each<[string, Partial<StreamFilter>, Part, boolean]>([
   ["nothing asked, a task", {}, taskPart(), true],
   ["nothing asked, a log", {}, logPart(), true],
-  ["its task", { taskIds: new Set([taskId]) }, taskPart(), true],
-  ["another task", { taskIds: new Set([parentId]) }, taskPart(), false],
-  ["its parent", { taskIds: new Set([parentId]) }, taskPart({ parentId }), true],
-  ["a log of the task", { taskIds: new Set([taskId]) }, logPart(), true],
-  ["a log of no task", { taskIds: new Set([taskId]) }, logPart({ taskId: null }), false],
+  ["its task", { taskId }, taskPart(), true],
+  ["another task", { taskId: parentId }, taskPart(), false],
+  ["its parent alone", { taskId: parentId }, taskPart({ parentId }), false],
+  ["a log of the task", { taskId }, logPart(), true],
+  ["a log of no task", { taskId }, logPart({ taskId: null }), false],
   ["its trace", { traceId: "0123456789abcdef0123456789abcdef" }, taskPart(), true],
   ["another trace", { traceId: "b".repeat(32) }, taskPart(), false],
   ["a log's trace", { traceId: "a".repeat(32) }, logPart(), true],
@@ -104,12 +104,7 @@ test.each<[string, Partial<StreamFilter>, Part, boolean]>([
   ["its service", { service: "logging" }, logPart(), true],
   ["another service", { service: "orchestrator" }, logPart(), false],
   ["a service says nothing about tasks", { service: "orchestrator" }, taskPart(), true],
-  [
-    "all at once",
-    { level: "info", service: "logging", correlationId: "c", taskIds: new Set([taskId]) },
-    logPart(),
-    true,
-  ],
+  ["all at once", { level: "info", service: "logging", correlationId: "c", taskId }, logPart(), true],
   ["one of several misses", { level: "info", service: "logging", correlationId: "d" }, logPart(), false],
 ])("filter: %s", (_what, filter, part, expected) => {
   expect(matches({ ...all, ...filter }, part)).toBe(expected);
@@ -119,11 +114,22 @@ test.each([
   [{}, { types: { task: true, log: true } }],
   [{ types: "task" }, { types: { task: true, log: false } }],
   [{ types: "log,task" }, { types: { task: true, log: true } }],
-  [{ taskId: taskId.toUpperCase() }, { types: { task: true, log: true }, taskIds: new Set([taskId]) }],
+  [{ taskId: taskId.toUpperCase() }, { types: { task: true, log: true }, taskId }],
   [
     { types: "log", level: "warn", service: "s", traceId: "t", correlationId: "c" },
     { types: { task: false, log: true }, level: "warn", service: "s", traceId: "t", correlationId: "c" },
   ],
 ] as const)("the query %j asks for that", (query, filter) => {
   expect(toStreamFilter(query)).toEqual(filter);
+});
+
+test("a family takes in whoever is made by a member, from then on with its logs, and nobody else", () => {
+  const family = { root: parentId, members: new Set([parentId]) };
+  const filter = { types: { task: true, log: true }, family };
+  expect(matches(filter, logPart())).toBe(false);
+  expect(matches(filter, taskPart())).toBe(false);
+  expect(matches(filter, taskPart({ parentId }))).toBe(true);
+  expect(matches(filter, taskPart())).toBe(true);
+  expect(matches(filter, logPart())).toBe(true);
+  expect(matches(filter, logPart({ taskId: null }))).toBe(false);
 });

@@ -3,10 +3,14 @@ import type { Log, LogLevel } from "@signalbox/common/contracts/log.ts";
 import { logLevels } from "@signalbox/common/contracts/log.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 
+/** A task and all that is below it: whoever is made by a member joins when it is first seen. */
+export type Family = { root: string; members: Set<string> };
+
 /** What a stream shows; members that are left out let everything pass. */
 export type StreamFilter = {
   types: { task: boolean; log: boolean };
-  taskIds?: ReadonlySet<string>;
+  taskId?: string;
+  family?: Family;
   traceId?: string;
   correlationId?: string;
   level?: LogLevel;
@@ -37,19 +41,30 @@ export function matches(filter: StreamFilter, part: Part): boolean {
 }
 
 function matchesTask(filter: StreamFilter, task: Task): boolean {
-  if (filter.taskIds && !filter.taskIds.has(task.id) && !(task.parentId && filter.taskIds.has(task.parentId)))
-    return false;
-  return isWanted(filter.traceId, task.traceId) && isWanted(filter.correlationId, task.correlationId);
+  if (filter.family && !belongs(filter.family, task)) return false;
+  return (
+    isWanted(filter.taskId, task.id) &&
+    isWanted(filter.traceId, task.traceId) &&
+    isWanted(filter.correlationId, task.correlationId)
+  );
 }
 
 function matchesLog(filter: StreamFilter, log: Log): boolean {
-  if (filter.taskIds && !(log.taskId && filter.taskIds.has(log.taskId))) return false;
+  if (filter.family && !(log.taskId && filter.family.members.has(log.taskId))) return false;
   if (filter.level && logLevels.indexOf(log.level) < logLevels.indexOf(filter.level)) return false;
   return (
+    isWanted(filter.taskId, log.taskId) &&
     isWanted(filter.traceId, log.traceId) &&
     isWanted(filter.correlationId, log.correlationId) &&
     isWanted(filter.service, log.service)
   );
+}
+
+function belongs({ members }: Family, task: Task): boolean {
+  if (members.has(task.id)) return true;
+  if (task.parentId === null || !members.has(task.parentId)) return false;
+  members.add(task.id);
+  return true;
 }
 
 function isWanted(wanted: string | undefined, actual: string | null): boolean {

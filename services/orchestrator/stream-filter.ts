@@ -9,7 +9,7 @@ export function toStreamFilter(query: StreamQuery): StreamFilter {
   const types = query.types?.split(",") ?? ["task", "log"];
   return {
     types: { task: types.includes("task"), log: types.includes("log") },
-    ...(query.taskId !== undefined && { taskIds: new Set([query.taskId.toLowerCase()]) }),
+    ...(query.taskId !== undefined && { taskId: query.taskId.toLowerCase() }),
     ...(query.traceId !== undefined && { traceId: query.traceId }),
     ...(query.correlationId !== undefined && { correlationId: query.correlationId }),
     ...(query.level !== undefined && { level: query.level }),

@@ -1,7 +1,7 @@
 /** What claims, runs, ends, renews, reaps and wakes: the loops of the engine, wired to each other. */
 import type { Doorbell } from "@signalbox/common/doorbell.ts";
 import type { Log } from "@signalbox/common/log.ts";
-import { buildAgentClient } from "../clients/agent.ts";
+import { type AgentClient, buildAgentClient } from "../clients/agent.ts";
 import type { Store } from "../store.ts";
 import { hasEnded } from "../transition.ts";
 import { buildCircuits } from "./circuits.ts";
@@ -33,14 +33,17 @@ export type EngineOptions = {
   sealingKey: Buffer | null;
   instance: string;
   log: Log;
+  /** In place of the client that calls agents over HTTP. */
+  agents?: AgentClient | undefined;
 };
 
 export type Engine = ReturnType<typeof buildEngine>;
 
-export function buildEngine({ store, doorbell, hub, internalKey, sealingKey, instance, log }: EngineOptions) {
+export function buildEngine(options: EngineOptions) {
+  const { store, doorbell, hub, internalKey, sealingKey, instance, log } = options;
   const stopping = new AbortController();
   const halting = new AbortController();
-  const agents = buildAgentClient({ internalKey, connectionsPerAgent });
+  const agents = options.agents ?? buildAgentClient({ internalKey, connectionsPerAgent });
   const routing = { store, doorbell, instance, log, onRoom: () => dispatcher.ring() };
   const { roster, circuits } = buildRouting(routing);
   const finishes = buildFinishQueue({

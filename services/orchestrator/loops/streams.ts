@@ -3,8 +3,9 @@
 import { parseStreamCursor, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogStreamClient } from "../clients/log-stream.ts";
-import type { StreamFilter } from "../frame.ts";
+import type { Family, StreamFilter } from "../frame.ts";
 import type { Store } from "../store.ts";
+import { hasEnded } from "../transition.ts";
 import type { Hub } from "./hub.ts";
 import { type Sink, Subscriber } from "./subscriber.ts";
 
@@ -15,15 +16,25 @@ export type Streams = {
   /**
    * Sends `hello`, then every frame that passes the filter, until the signal.
    *
-   * @param since cursor of the last frame that the client has; null starts from now
+   * @param since cursor of the last frame that the client has; null starts from now, of a family with its first event
    * @throws ApiError `invalid_request` when it is no cursor, before anything is sent
    */
-  open(stream: { filter: StreamFilter; since: string | null; sink: Sink; signal: AbortSignal }): Promise<void>;
+  open(stream: {
+    filter: StreamFilter;
+    family?: FamilyView | null;
+    since: string | null;
+    sink: Sink;
+    signal: AbortSignal;
+  }): Promise<void>;
+  /** A task and all that is below it, as it is now; null when there is no such task. */
+  findFamily(root: string): Promise<FamilyView | null>;
   count(): number;
   /** What the slowest client has not taken yet. */
   mostPendingBytes(): number;
   beat(signal: AbortSignal): Promise<void>;
 };
+
+export type FamilyView = Family & { firstSeq: number; isOver: boolean };
 
 export function buildStreams(options: {
   hub: Hub;
@@ -37,11 +48,14 @@ export function buildStreams(options: {
   const sources = { position: () => hub.position(), readLedger: store.readLedger, logs: options.logs };
 
   return {
-    async open({ filter, since, sink, signal }) {
-      const from = since === null ? null : parseStreamCursor(since);
+    async open({ filter, family = null, since, sink, signal }) {
+      const beginning = family && { task: family.firstSeq - 1, log: null };
+      const from = since === null ? beginning : parseStreamCursor(since);
       await hub.settled(settleMs);
       if (signal.aborted) return;
-      const subscriber = new Subscriber({ filter, since: from, sink, sources, signal });
+      const own = family ? { ...filter, family } : filter;
+      const isOver = family?.isOver ?? false;
+      const subscriber = new Subscriber({ filter: own, since: from, isOver, sink, sources, signal });
       const cursor = from === null ? subscriber.cursor() : toStreamCursor(from);
       sink.send(
         JSON.stringify({ type: "hello", cursor, heartbeatMs, instance: options.instance, version: options.version }),
@@ -58,6 +72,17 @@ export function buildStreams(options: {
         { once: true },
       );
       subscriber.start();
+    },
+    async findFamily(root) {
+      const found = await store.findFamily(root);
+      if (found === null) return null;
+      const task = await store.findTask(root);
+      return {
+        root: root.toLowerCase(),
+        members: new Set(found.ids),
+        firstSeq: found.firstSeq,
+        isOver: task !== null && hasEnded(task.status),
+      };
     },
     count: () => open.size,
     mostPendingBytes: () => Math.max(0, ...[...open].map((subscriber) => subscriber.pendingBytes())),

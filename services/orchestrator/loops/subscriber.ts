@@ -5,18 +5,19 @@ import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
 import { matches, type Part, type StreamFilter, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
 import type { LedgerEntry } from "../store/rows.ts";
+import { hasEnded } from "../transition.ts";
 
 /** Where frames go; a WebSocket or a server-sent event stream. */
 export type Sink = {
   send(text: string, cursor: string): void;
   /** Bytes that were sent and have not left this process. */
   pendingBytes(): number;
-  close(reason: "slow_client" | "stopping"): void;
+  close(reason: "slow_client" | "ended"): void;
 };
 
 export type Sources = {
   position(): StreamPosition;
-  readLedger(range: { after: number; upTo: number; limit: number }): Promise<LedgerEntry[]>;
+  readLedger(range: { after: number; upTo: number; limit: number; familyOf?: string }): Promise<LedgerEntry[]>;
   logs: LogStreamClient;
 };
 
@@ -24,6 +25,8 @@ export type SubscriberOptions = {
   filter: StreamFilter;
   /** The position that the client has come to; null starts from now. */
   since: StreamPosition | null;
+  /** The root of the filter's family has ended already. */
+  isOver?: boolean;
   sink: Sink;
   sources: Sources;
   signal: AbortSignal;
@@ -37,16 +40,22 @@ const drainedBytes = 131_072;
 const drainPollMs = 25;
 const slowLimitMs = 30_000;
 const pageRows = 200;
+/** The last lines of a run, and the ends of what was canceled with it, come a moment after its own end. */
+const lingerMs = 500;
 
 export class Subscriber {
   readonly #options: SubscriberOptions;
   readonly #task: Feed;
   readonly #log: Feed;
+  #closing: NodeJS.Timeout | undefined;
+  /** Whether the root of the family had ended when it was last seen. */
+  #isOver: boolean;
 
   constructor(options: SubscriberOptions) {
     const { filter, since, sources } = options;
     const now = sources.position();
     this.#options = options;
+    this.#isOver = options.isOver ?? false;
     this.#task = { mode: filter.types.task ? "live" : "off", seq: since?.task ?? now.task };
     this.#log = { mode: filter.types.log ? "live" : "off", seq: since?.log ?? now.log };
   }
@@ -59,6 +68,7 @@ export class Subscriber {
       feed.seq = part.seq - 1;
       this.#fallBehind();
     } else this.#send(part, this.#isAtHub() ? shared() : null);
+    this.#closeWhenOver();
   }
 
   /** The log stream's first position became known; a client that had none starts there. */
@@ -94,6 +104,20 @@ export class Subscriber {
     const now = this.#options.sources.position();
     if (this.#task.mode === "live" && (this.#task.seq ?? 0) < now.task) void this.#catchUp(this.#task);
     if (this.#log.mode === "live" && this.#log.seq !== now.log) void this.#catchUp(this.#log);
+    this.#closeWhenOver();
+  }
+
+  /** The stream of a family closes after its root has ended and all of it was sent; a root that is retried meanwhile goes on. */
+  #closeWhenOver(): void {
+    if (!this.#isOver || this.#closing !== undefined) return;
+    const { sink, signal } = this.#options;
+    this.#closing = setTimeout(() => {
+      this.#closing = undefined;
+      if (signal.aborted || !this.#isOver) return;
+      if (isLevel(this.#task) && isLevel(this.#log)) sink.close("ended");
+      else this.#closeWhenOver();
+    }, lingerMs);
+    signal.addEventListener("abort", () => clearTimeout(this.#closing), { once: true });
   }
 
   /** Only then is the hub's cursor its own: not while it catches up, nor when it came from an orchestrator that was ahead. */
@@ -135,20 +159,21 @@ export class Subscriber {
   }
 
   async #readTasks(): Promise<void> {
-    const { sources } = this.#options;
+    const { sources, filter } = this.#options;
     const feed = this.#task;
     const upTo = sources.position().task;
-    const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows });
+    const only = filter.family && { familyOf: filter.family.root };
+    const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows, ...only });
     if (!entries.every((entry) => this.#relay(feed, toTaskPart(entry)))) return;
     if (entries.length === 0) feed.seq = Math.max(feed.seq ?? 0, upTo);
     if ((feed.seq ?? 0) >= sources.position().task) feed.mode = "live";
+    if (feed.mode === "live") this.#closeWhenOver();
   }
 
   async #readLogs(): Promise<void> {
     const { sources, filter, signal } = this.#options;
     const enough = new AbortController();
-    const { level, service, traceId, correlationId, taskIds } = filter;
-    const taskId = taskIds?.size === 1 ? [...taskIds][0] : undefined;
+    const { level, service, traceId, correlationId, taskId } = filter;
     const wanted = { level, service, traceId, correlationId, taskId };
     const both = AbortSignal.any([signal, enough.signal]);
     try {
@@ -183,6 +208,9 @@ export class Subscriber {
   }
 
   #send(part: Part, text: string | null): void {
+    if (part.source === "task" && part.task.id === this.#options.filter.family?.root) {
+      this.#isOver = hasEnded(part.task.status);
+    }
     const cursor = this.cursor();
     this.#options.sink.send(text ?? toFrameText(part, cursor), cursor);
   }

@@ -11,7 +11,7 @@ import { receiveDelivery, receiveGithub } from "./receive-delivery.ts";
 import { noteAgentEvent, reportProgress } from "./report-run.ts";
 import { acceptEvent, getRun } from "./runs.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
-import { socketOnly, stream } from "./stream.ts";
+import { socketOnly, stream, taskStream } from "./stream.ts";
 
 /** Every route of the orchestrator besides those that all services have. */
 export function buildRoutes(context: Context): Route[] {
@@ -48,6 +48,7 @@ export function buildRoutes(context: Context): Route[] {
     getDelivery,
     replayDelivery,
     stream,
+    taskStream,
     socketOnly,
   ];
   return builders.map((build) => build(context));

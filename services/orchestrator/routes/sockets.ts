@@ -10,7 +10,7 @@ import { ApiError, notFound, toApiError, unavailable } from "@signalbox/common/e
 import type { Log } from "@signalbox/common/log.ts";
 import { compileParameters, parseQuery } from "@signalbox/common/query.ts";
 import { type WebSocket, WebSocketServer } from "ws";
-import type { Streams } from "../loops/streams.ts";
+import type { FamilyView, Streams } from "../loops/streams.ts";
 import type { Sink } from "../loops/subscriber.ts";
 import { maxClients, toStreamFilter } from "../stream-filter.ts";
 
@@ -34,14 +34,15 @@ export function buildSockets(options: SocketOptions): Sockets {
     clientTracking: true,
   });
 
-  function serve(socket: WebSocket, wire: Duplex, query: StreamQuery, lastEventId: string | null): void {
+  function serve(socket: WebSocket, wire: Duplex, { query, lastEventId, family }: Wanted): void {
     const end = new AbortController();
     socket.on("close", () => end.abort());
     socket.on("error", (error) => options.log.debug({ err: error }, "a live client's connection failed"));
     watchPulse(socket, end.signal);
     const since = query.since ?? lastEventId;
     const sink = buildSink(socket, wire);
-    options.streams.open({ filter: toStreamFilter(query), since, sink, signal: end.signal }).catch((error: unknown) => {
+    const filter = toStreamFilter(query);
+    options.streams.open({ filter, family, since, sink, signal: end.signal }).catch((error: unknown) => {
       options.log.error({ err: error }, "a live stream could not be opened");
       socket.close(1011);
     });
@@ -50,15 +51,9 @@ export function buildSockets(options: SocketOptions): Sockets {
   return {
     upgrade(request, socket, head) {
       socket.on("error", () => socket.destroy());
-      try {
-        const query = judgeUpgrade(request, options);
-        const last = request.headers["last-event-id"];
-        const lastEventId = typeof last === "string" && last !== "" ? last : null;
-        if (lastEventId !== null) parseStreamCursor(lastEventId);
-        server.handleUpgrade(request, socket, head, (ws) => serve(ws, socket, query, lastEventId));
-      } catch (error) {
-        refuse(socket, toApiError(error));
-      }
+      judgeUpgrade(request, options)
+        .then((wanted) => server.handleUpgrade(request, socket, head, (ws) => serve(ws, socket, wanted)))
+        .catch((error: unknown) => refuse(socket, toApiError(error)));
     },
     async close(graceMs) {
       const gone = [...server.clients].map((client) => new Promise((resolve) => client.once("close", resolve)));
@@ -75,20 +70,37 @@ export function buildSockets(options: SocketOptions): Sockets {
 
 const readQuery = compileParameters(StreamQuery, "query parameter");
 
+const taskStreamPath = /^\/tasks\/([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\/stream$/i;
+
+type Wanted = { query: StreamQuery; lastEventId: string | null; family: FamilyView | null };
+
 /** What the client asks for, if it may. @throws ApiError with which the handshake is refused */
-function judgeUpgrade(request: IncomingMessage, { streams, credentials, allowedOrigins }: SocketOptions): StreamQuery {
+async function judgeUpgrade(request: IncomingMessage, options: SocketOptions): Promise<Wanted> {
+  const { streams, credentials, allowedOrigins } = options;
   const [path = "", search = ""] = splitUrl(request.url ?? "");
-  if (path !== "/ws") throw notFound("WebSocket", path);
+  const root = taskStreamPath.exec(path)?.[1];
+  if (path !== "/ws" && root === undefined) throw notFound("WebSocket", path);
   const given = parseQuery(search);
   admit(request, { rule: "any", credentials, allowedOrigins, queryAuth: given.get("auth") ?? null });
-  const { origin } = request.headers;
-  if (origin !== undefined && !isAllowedOrigin(origin, allowedOrigins)) {
-    throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
-  }
+  ensureOrigin(request, allowedOrigins);
   const query = readQuery(given) as StreamQuery;
-  if (query.since !== undefined) parseStreamCursor(query.since);
+  const last = request.headers["last-event-id"];
+  const lastEventId = typeof last === "string" && last !== "" ? last : null;
+  for (const cursor of [query.since, lastEventId]) if (cursor) parseStreamCursor(cursor);
   if (streams.count() >= maxClients) throw unavailable("Too many live streams are open here; try again shortly.", 5);
-  return query;
+  return { query, lastEventId, family: root === undefined ? null : await findFamily(streams, root) };
+}
+
+/** A browser sends cookies and Basic to a socket of any page's, so that the page itself must be allowed. */
+function ensureOrigin({ headers: { origin } }: IncomingMessage, allowed: readonly string[]): void {
+  if (origin === undefined || isAllowedOrigin(origin, allowed)) return;
+  throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
+}
+
+async function findFamily(streams: Streams, root: string): Promise<FamilyView> {
+  const family = await streams.findFamily(root);
+  if (family === null) throw notFound("task", root);
+  return family;
 }
 
 function splitUrl(url: string): [string, string] {
@@ -113,7 +125,10 @@ function buildSink(socket: WebSocket, wire: Duplex): Sink {
       socket.send(text);
     },
     pendingBytes: () => socket.bufferedAmount,
-    close: () => socket.close(1013, "too slow; reconnect with your cursor"),
+    close: (reason) => {
+      if (reason === "ended") socket.close(1000, "the task has ended");
+      else socket.close(1013, "too slow; reconnect with your cursor");
+    },
   };
 }
 

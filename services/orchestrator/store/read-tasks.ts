@@ -1,4 +1,4 @@
-import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
+import type { EventKind, TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task, TaskQuery } from "@signalbox/common/contracts/task.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
 import {
@@ -82,16 +82,26 @@ function pageOfEvents({ taskId, after, limit }: { taskId: string; after: number;
  */
 export function readLedger(
   db: Queryable,
-  range: { after: number; upTo: number; limit: number; taskId?: string },
+  range: {
+    after: number;
+    upTo: number;
+    limit: number;
+    taskId?: string;
+    familyOf?: string;
+    kinds?: readonly EventKind[];
+  },
 ): Promise<LedgerEntry[]> {
-  const ofTask = range.taskId === undefined ? rawSql("") : sql`and task_id = ${range.taskId}`;
+  const { taskId, familyOf, kinds } = range;
+  const ofKinds = kinds === undefined ? rawSql("") : sql`and kind = any (${kinds}::text[])`;
+  const ofTask = taskId === undefined ? rawSql("") : sql`and task_id = ${taskId}`;
+  const ofFamily = familyOf === undefined ? rawSql("") : sql`and task_id = any (array(${familyIds(familyOf)}))`;
   const statement = sql`
     with page as (
       select e.*, row_number() over (partition by e_task_id order by e_seq) as nth
         from (select seq as e_seq, task_id as e_task_id, at as e_at, kind as e_kind, actor as e_actor, version as e_version,
                      data as e_data, state as e_state
                 from task_events
-               where seq > ${range.after} and seq <= ${range.upTo} ${ofTask}
+               where seq > ${range.after} and seq <= ${range.upTo} ${ofTask} ${ofFamily} ${ofKinds}
                order by seq limit ${range.limit}) e
     ), weighed as (
       select page.*, ${taskColumns}, row_number() over (order by e_seq) as place,
@@ -102,7 +112,30 @@ export function readLedger(
            e_seq, e_at, e_kind, e_actor, e_version, e_data, case when e_version = version then null else e_state end as e_state
       from weighed where weight <= ${rawSql(String(maxPageBytes))} or place = 1
      order by e_seq`;
-  return many(db, buildEntries(), range.taskId === undefined ? prepared("read_ledger", statement) : statement);
+  return many(db, buildEntries(), (taskId ?? familyOf ?? kinds) ? statement : prepared("read_ledger", statement));
+}
+
+const mostOfFamily = 10_000;
+
+function familyIds(root: string): Sql {
+  return sql`
+    with recursive family as (
+      select id from tasks where id = ${root}
+      union
+      select c.id from tasks c join family f on c.parent_id = f.id
+    )
+    select id from family limit ${mostOfFamily}`;
+}
+
+/** A task with all that is below it, and the number of its first event; null when there is no such task. */
+export function findFamily(db: Queryable, root: string): Promise<{ ids: string[]; firstSeq: number } | null> {
+  return maybeOne(
+    db,
+    (row) => ({ ids: row.ids as string[], firstSeq: Number(row.first_seq) }),
+    sql`
+    select array(${familyIds(root)}) as ids, (select min(seq) from task_events where task_id = ${root}) as first_seq
+     where exists (select 1 from tasks where id = ${root})`,
+  );
 }
 
 /** The large members of a task come with its first event of the page and are shared by the others. */
