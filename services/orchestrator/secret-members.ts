@@ -78,16 +78,20 @@ export function toSealingKey(secret: string): Buffer {
 /** @param nonce twelve bytes that never come twice, passed in so that the rule stays pure */
 export type SealOptions = { key: Buffer; taskId: string; kept?: Sealed | null; nonce: () => Buffer };
 
-/** Encrypts one value for one task and one place, so that it can be moved to no other. AES-256-GCM. */
-function seal(options: SealOptions, bound: string, value: unknown): string {
-  const { key } = options;
-  const nonce = options.nonce();
+/**
+ * Encrypts one value for one place, so that it can be moved to no other. AES-256-GCM.
+ *
+ * @param bound names the place, and is needed again to decrypt
+ */
+export function seal({ key, nonce: draw }: Pick<SealOptions, "key" | "nonce">, bound: string, value: unknown): string {
+  const nonce = draw();
   const cipher = createCipheriv("aes-256-gcm", key, nonce).setAAD(Buffer.from(bound));
   const body = Buffer.concat([cipher.update(JSON.stringify(value), "utf8"), cipher.final()]);
   return Buffer.concat([nonce, cipher.getAuthTag(), body]).toString("base64");
 }
 
-function unseal(key: Buffer, bound: string, text: string): unknown {
+/** @throws Error when key or place are not those that it was sealed with */
+export function unseal(key: Buffer, bound: string, text: string): unknown {
   const bytes = Buffer.from(text, "base64");
   const decipher = createDecipheriv("aes-256-gcm", key, bytes.subarray(0, 12))
     .setAAD(Buffer.from(bound))

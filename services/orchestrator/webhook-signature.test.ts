@@ -1,6 +1,6 @@
 import { createHmac } from "node:crypto";
 import { expect, test } from "vitest";
-import { judgeBearer, judgeGithub, judgeStandard, toSenders } from "./webhook-signature.ts";
+import { judgeBearer, judgeGithub, judgeStandard, signStandard, toSenders } from "./webhook-signature.ts";
 
 const body = Buffer.from('\ufeff{"text":"🙂 é"}\r\n');
 const hubSignature = (secret: string, bytes: Uint8Array = body) =>
@@ -44,6 +44,10 @@ const example = {
 };
 const exampleBody = Buffer.from('{"test": 2432232314}');
 const at = 1_614_265_330;
+
+test("the example of Standard Webhooks is signed as the specification shows", () => {
+  expect(signStandard(secret, example.id, { timestamp: at, body: exampleBody.toString() })).toBe(example.signature);
+});
 
 test("the example of Standard Webhooks is verified, alone and among others", () => {
   const judge = (signature: string, secrets = [secret]) =>

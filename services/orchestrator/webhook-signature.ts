@@ -44,10 +44,20 @@ export function judgeStandard(
   if (Math.abs(nowSeconds - Number(timestamp)) > toleranceSeconds) return null;
   const given = signature.split(" ").slice(0, maxSignatures).flatMap(parseSignature);
   return findSigner(secrets, (secret) => {
-    const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
-    const expected = createHmac("sha256", key).update(`${id}.${timestamp}.`).update(body).digest();
+    const expected = hmacStandard(secret, `${id}.${timestamp}.`, body);
     return given.map((candidate) => timingSafeEqual(expected, candidate)).includes(true);
   });
+}
+
+/** `webhook-signature` of a message of ours. */
+export function signStandard(secret: string, id: string, { timestamp, body }: { timestamp: number; body: string }) {
+  return `v1,${hmacStandard(secret, `${id}.${timestamp}.`, body).toString("base64")}`;
+}
+
+/** @param secret `whsec_` and the key in base64 */
+function hmacStandard(secret: string, head: string, body: Uint8Array | string): Buffer {
+  const key = Buffer.from(secret.replace(/^whsec_/, ""), "base64");
+  return createHmac("sha256", key).update(head).update(body).digest();
 }
 
 /** Other versions than v1 are skipped: a sender may sign with several. */
