@@ -8,10 +8,12 @@ import { finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
 import { buildInsertQueue } from "./store/insert-queue.ts";
 import * as leases from "./store/leases.ts";
 import { attend, leave } from "./store/orchestrators.ts";
+import * as outbox from "./store/outbox.ts";
 import { countUses, forgetUses } from "./store/rate-limits.ts";
 import * as reads from "./store/read-tasks.ts";
 import * as schedules from "./store/schedules.ts";
 import { readTaskStats } from "./store/stats.ts";
+import * as subscriptions from "./store/subscriptions.ts";
 import * as timers from "./store/timers.ts";
 import * as trace from "./store/trace.ts";
 
@@ -32,6 +34,8 @@ const statements = {
   forgetUses,
   ...schedules,
   ...deliveries,
+  ...subscriptions,
+  ...outbox,
   ...timers,
   ...agents,
   attend,

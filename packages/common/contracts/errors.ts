@@ -11,6 +11,7 @@ export const errorStatuses = {
   version_conflict: 409,
   idempotency_conflict: 409,
   lease_lost: 409,
+  limit_reached: 409,
   payload_too_large: 413,
   unsupported_media_type: 415,
   illegal_transition: 422,
