@@ -128,6 +128,8 @@ function addressSettings(port: number, schemas: Schemas, options: PlanOptions): 
     LOGGING_URL: localUrl(at("logging")),
     DATABASE_URL: options.databaseUrl,
     WS_ALLOWED_ORIGINS: values.WS_ALLOWED_ORIGINS ?? ownOrigins,
+    // Whoever tries subscriptions on one machine has the receiver there too.
+    SUBSCRIPTIONS_ALLOW_PRIVATE: values.SUBSCRIPTIONS_ALLOW_PRIVATE ?? "true",
     SPOOL_DIR: join(options.home, "spool"),
   };
 }

@@ -13,10 +13,11 @@ import { buildGithubClient } from "./clients/github.ts";
 import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
-import { observe } from "./instruments.ts";
+import { buildDeliveryCounter, observe } from "./instruments.ts";
 import { buildEngine, channels, type Engine } from "./loops/engine.ts";
 import { buildGate } from "./loops/gate.ts";
 import { buildHub } from "./loops/hub.ts";
+import { buildOutbox, type Outbox } from "./loops/outbox.ts";
 import { buildReconciler } from "./loops/reconciler.ts";
 import { loadRules } from "./loops/rules-file.ts";
 import { buildStreams } from "./loops/streams.ts";
@@ -64,7 +65,8 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     log,
   });
   const reconciling = buildReconciling(settings, database, log);
-  const edge = buildEdge({ settings, report, database, live, engine, sealingKey, book, log });
+  const outbox = buildOutboxOf({ settings, database, live, sealingKey, log });
+  const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log });
   return {
     logs,
     routes: edge.http.routes,
@@ -72,6 +74,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     async start(): Promise<void> {
       live.start();
       engine.start();
+      outbox.start();
       await database.doorbell.start();
       reconciling?.start();
       const port = await edge.start();
@@ -79,7 +82,8 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     },
     /** Takes no more work, lets runs finish, hands back the rest, then lets go of clients, logs and connections. */
     async stop(): Promise<void> {
-      await Promise.all([engine.stop(settings.DRAIN_SECONDS * 1_000), reconciling?.stop()]);
+      const graceMs = settings.DRAIN_SECONDS * 1_000;
+      await Promise.all([engine.stop(graceMs), outbox.stop(graceMs), reconciling?.stop()]);
       await edge.stop();
       await live.stop();
       await database.stop();
@@ -172,19 +176,38 @@ function buildReconciling(settings: Settings, { store }: Database, log: Log) {
   };
 }
 
+type OutboxParts = { settings: Settings; database: Database; live: Live; sealingKey: Buffer | null; log: Log };
+
+/** What tells subscribers of events. */
+function buildOutboxOf({ settings, database, live, sealingKey, log }: OutboxParts): Outbox {
+  const outbox = buildOutbox({
+    store: database.store,
+    tail: live.tail,
+    hub: live.hub,
+    sealingKey,
+    allowPrivate: settings.SUBSCRIPTIONS_ALLOW_PRIVATE,
+    publicUrl: settings.PUBLIC_URL ?? `http://${settings.HOST}:${settings.PORT}`,
+    userAgent: `signalbox/${version}`,
+    log,
+  });
+  database.doorbell.on(channels.subscriptions, outbox.ring);
+  return outbox;
+}
+
 type EdgeOptions = {
   settings: Settings;
   report: () => ConfigReport;
   database: Database;
   live: Live;
   engine: Engine;
+  outbox: Outbox;
   sealingKey: Buffer | null;
   book: RuleBook;
   log: Log;
 };
 
 /** HTTP and WebSocket. */
-function buildEdge({ settings, report, database, live, engine, sealingKey, book, log }: EdgeOptions) {
+function buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log }: EdgeOptions) {
   const { store, pool } = database;
   const { streams, waiters, tail, hub } = live;
   const { roster, catalog, scheduler, dispatcher, circuits, changed } = engine;
@@ -197,7 +220,7 @@ function buildEdge({ settings, report, database, live, engine, sealingKey, book,
   const allowedOrigins = settings.WS_ALLOWED_ORIGINS;
   const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
   const metrics = buildMetrics("orchestrator");
-  observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits });
+  observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits, outbox });
   const scheduled = () => database.doorbell.ring(channels.schedules);
   const logs = buildLogSearch({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
   const context: Context = {
@@ -221,10 +244,13 @@ function buildEdge({ settings, report, database, live, engine, sealingKey, book,
       ),
       senders: toSenders(settings.WEBHOOK_SECRETS),
       gate: buildGate(deliveriesAtOnce),
+      count: buildDeliveryCounter(metrics),
     },
+    allowPrivateReceivers: settings.SUBSCRIPTIONS_ALLOW_PRIVATE,
     log,
     changed,
     scheduled,
+    subscribed: () => database.doorbell.ring(channels.subscriptions),
   };
   const http = buildHttp({
     service: "orchestrator",

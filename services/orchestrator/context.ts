@@ -1,3 +1,4 @@
+import type { DeliveryOutcome } from "@signalbox/common/contracts/webhook.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import type { LogSearch } from "./clients/log-search.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
@@ -32,10 +33,16 @@ export type Context = {
     senders: Map<string, SenderScheme[]>;
     /** A flood of deliveries waits here, so that it takes neither all connections nor a refusal that its sender would not survive. */
     gate: Gate;
+    /** Counts a delivery by what became of it; `refused`: its signature was wrong. */
+    count(source: string, outcome: DeliveryOutcome | "duplicate" | "refused"): void;
   };
+  /** Whether events may be sent to private addresses. */
+  allowPrivateReceivers: boolean;
   log: Log;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;
   /** A schedule was made or changed: the next fire may be sooner. */
   scheduled(): void;
+  /** A subscription was made, changed or deleted: who is told of events may be another. */
+  subscribed(): void;
 };

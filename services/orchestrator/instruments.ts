@@ -3,6 +3,7 @@ import type { Tail } from "@signalbox/common/tail.ts";
 import type { Circuits } from "./loops/circuits.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
 import type { Hub } from "./loops/hub.ts";
+import type { Outbox } from "./loops/outbox.ts";
 import type { Roster } from "./loops/roster.ts";
 import type { Streams } from "./loops/streams.ts";
 import type { Store } from "./store.ts";
@@ -16,6 +17,7 @@ type Watched = {
   hub: Hub;
   roster: Roster;
   circuits: Circuits;
+  outbox: Outbox;
   pool: { totalCount: number; idleCount: number; waitingCount: number };
 };
 
@@ -26,6 +28,44 @@ export function observe(watched: Watched): void {
   observeTasks(watched);
   observeRouting(watched);
   observeStreams(watched);
+  observeOutbox(watched);
+}
+
+/** Counts what comes in; the source is one that is known, never what a stranger wrote. */
+export function buildDeliveryCounter(metrics: Metrics): (source: string, outcome: string) => void {
+  const deliveries = metrics.counter(
+    "signalbox_webhook_deliveries_total",
+    "Webhook deliveries that came in, by source and what became of them",
+    ["source", "outcome"],
+  );
+  return (source, outcome) => deliveries.inc({ source, outcome });
+}
+
+function observeOutbox({ metrics, outbox, store }: Watched): void {
+  const attempts = metrics.counter(
+    "signalbox_outgoing_deliveries_total",
+    "Attempts to deliver an event to a subscriber, by outcome",
+    ["outcome"],
+  );
+  const seconds = metrics.histogram("signalbox_outgoing_delivery_seconds", "Time that an attempt to deliver took", {
+    labelNames: ["outcome"],
+    buckets: runBuckets,
+  });
+  outbox.onAttempt((outcome, took) => {
+    attempts.inc({ outcome });
+    seconds.observe({ outcome }, took);
+  });
+  metrics.gauge("signalbox_outgoing_pending", "Events that wait for subscribers, in all", {
+    async collect(gauge) {
+      const { pending, oldestSeconds } = await store.measureOutbox();
+      gauge.set(pending);
+      oldest.set(oldestSeconds);
+    },
+  });
+  const oldest = metrics.gauge(
+    "signalbox_outgoing_oldest_seconds",
+    "Age of the oldest event that waits for a subscriber; 0 when none does",
+  );
 }
 
 function observeTasks({ metrics, store, hub }: Watched): void {

@@ -69,6 +69,12 @@ export const settings = defineSettings("orchestrator", {
       writeOnly: true,
     },
   ),
+  SUBSCRIPTIONS_ALLOW_PRIVATE: Type.Boolean({
+    title: "true or false",
+    description:
+      "Whether events may be sent to subscribers in private networks and on this machine; machine metadata is never called",
+    default: false,
+  }),
   WEBHOOK_RULES_FILE: Type.Optional(
     Type.String({
       title: "Webhook rules",

@@ -20,6 +20,7 @@ export const channels = {
   events: "signalbox_events",
   agents: "signalbox_agents",
   schedules: "signalbox_schedules",
+  subscriptions: "signalbox_subscriptions",
 } as const;
 
 const connectionsPerAgent = 256;

@@ -12,6 +12,7 @@ import { noteAgentEvent, reportProgress } from "./report-run.ts";
 import { acceptEvent, getRun } from "./runs.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
 import { socketOnly, stream, taskStream } from "./stream.ts";
+import { createSubscription, deleteSubscription, listSubscriptions, patchSubscription } from "./subscriptions.ts";
 
 /** Every route of the orchestrator besides those that all services have. */
 export function buildRoutes(context: Context): Route[] {
@@ -47,6 +48,10 @@ export function buildRoutes(context: Context): Route[] {
     listDeliveries,
     getDelivery,
     replayDelivery,
+    createSubscription,
+    listSubscriptions,
+    patchSubscription,
+    deleteSubscription,
     stream,
     taskStream,
     socketOnly,

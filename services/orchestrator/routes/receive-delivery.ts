@@ -38,10 +38,10 @@ export const receiveGithub = (context: Context) =>
       const { githubSecrets } = context.webhooks;
       if (githubSecrets.length === 0) {
         context.log.warn("a delivery of GitHub is refused because GITHUB_WEBHOOK_SECRET is not set");
-        throw badSignature();
+        throw badSignature(context, "github");
       }
       const signature = judgeGithub(rawBody, textOf(headers["x-hub-signature-256"]), githubSecrets);
-      if (signature === null) throw badSignature();
+      if (signature === null) throw badSignature(context, "github");
       const event = ensureHeader(headers, "x-github-event");
       const deliveryId = ensureHeader(headers, "x-github-delivery");
       return await receive(context, { source: "github", deliveryId, event, signature, rawBody, headers, trace });
@@ -63,7 +63,7 @@ export const receiveDelivery = (context: Context) =>
       const signature = schemes
         .map((scheme) => judgeSender(scheme, rawBody, headers))
         .find((signer) => signer !== null);
-      if (signature === undefined || signature === null) throw badSignature();
+      if (signature === undefined || signature === null) throw badSignature(context, source);
       const deliveryId = standardHeader(headers, "id") ?? textOf(headers["x-delivery-id"]) ?? uuidv7();
       checkLength("webhook-id", deliveryId);
       return await receive(context, { source, deliveryId, event: null, signature, rawBody, headers, trace });
@@ -86,7 +86,8 @@ function textOf(header: string | string[] | undefined): string | undefined {
 }
 
 /** Says nothing about what was wrong: whoever guesses learns nothing. */
-function badSignature(): ApiError {
+function badSignature({ webhooks }: Context, source: string): ApiError {
+  webhooks.count(source, "refused");
   return new ApiError(
     "unauthorized",
     "The signature of this delivery is missing, too old or wrong; nothing was stored.",
@@ -154,8 +155,9 @@ function toAnswer({ outcome, deliveryId, rules }: Delivery): JsonReply {
   return { status: 202, body: { deliveryId, tasks: listMade(rules, 1) } };
 }
 
-function noteDelivery({ log }: Context, delivery: Delivery, isNew: boolean): void {
+function noteDelivery({ log, webhooks }: Context, delivery: Delivery, isNew: boolean): void {
   const { id, source, event, deliveryId, signature, outcome, taskIds } = delivery;
+  webhooks.count(source, isNew ? outcome : "duplicate");
   const data = { id, source, event, deliveryId, signature, outcome, taskIds, isNew };
   if (outcome === "failed") log.warn(data, "a rule could not make its task of a webhook delivery");
   else log.debug(data, "a webhook delivery was stored");
