@@ -1,0 +1,47 @@
+import { agentSettings } from "@signalbox/common/agent.ts";
+import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
+import { type Static, Type } from "typebox";
+
+export const settings = defineSettings("renderctl", {
+  ...agentSettings,
+  PORT: portSetting(4010),
+  DATABASE_URL: serviceSettings.DATABASE_URL,
+  SECRETS_KEY: Type.Optional(
+    Type.String({
+      title: "Key for comparing secrets",
+      description:
+        "Key of the hashes by which values of environment variables are compared; default: one made from INTERNAL_KEY",
+      minLength: 16,
+      writeOnly: true,
+    }),
+  ),
+  RENDER_API_TOKEN: Type.String({
+    title: "printable ASCII without spaces",
+    description: "API key of the Render account; without it this service is off",
+    minLength: 1,
+    pattern: "^[\\x21-\\x7e]+$",
+    writeOnly: true,
+  }),
+  RENDER_API_BASE_URL: Type.String({
+    title: "an http(s) URL",
+    description: "Address of Render's API; another one may take its place",
+    format: "uri",
+    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    default: "https://api.render.com/v1",
+  }),
+  RENDER_OWNER_ID: Type.Optional(
+    Type.String({
+      title: "a workspace id such as tea-… or usr-…",
+      description: "Workspace in which services are made; asked for when the token sees several",
+      pattern: "^(?:tea|usr)-[A-Za-z0-9]{1,100}$",
+    }),
+  ),
+  RENDER_MONITOR_SERVICES: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
+    title: "ids or exact names of services, separated by commas",
+    description:
+      "Services whose failed builds may be repaired unasked, by id or exact name, separated by commas; none by default",
+    default: [],
+  }),
+});
+
+export type Settings = Static<typeof settings.schema>;
