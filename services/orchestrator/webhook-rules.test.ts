@@ -1,4 +1,5 @@
 import { compileCheck } from "@signalbox/common/validate.ts";
+import { readYaml } from "@signalbox/common/yaml.ts";
 import { expect, test } from "vitest";
 import { parseRules, RulesFile } from "./webhook-rules.ts";
 import { type Signal, toSignal } from "./webhook-signal.ts";
@@ -6,13 +7,13 @@ import { type Signal, toSignal } from "./webhook-signal.ts";
 const check = compileCheck(RulesFile);
 
 function problemsOf(text: string) {
-  const parsed = parseRules(text, check);
+  const parsed = parseRules(text, readYaml(text), check);
   return parsed.kind === "invalid" ? parsed.problems.map(({ line, message }) => `${line} ${message}`) : [];
 }
 
 function ruleOf(rule: string) {
   const text = `version: 1\nrules:\n  - ${rule.trim().replaceAll("\n", "\n    ")}\n`;
-  const parsed = parseRules(text, check);
+  const parsed = parseRules(text, readYaml(text), check);
   if (parsed.kind === "invalid") throw new Error(JSON.stringify(parsed.problems));
   const [only] = parsed.book.rules;
   if (!only) throw new Error("no rule");

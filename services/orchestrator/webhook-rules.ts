@@ -5,12 +5,10 @@
  */
 import { createHash } from "node:crypto";
 import { TaskTypeName } from "@signalbox/common/contracts/task.ts";
-import { load, parseEvents, YAMLException } from "js-yaml";
 import { type Static, Type } from "typebox";
 import { compileConditions } from "./webhook-match.ts";
 import { parsePath, type Signal } from "./webhook-signal.ts";
 import { compileTemplate, MissingValueError, type Template, TemplateError } from "./webhook-template.ts";
-import { findLine, mapLines } from "./yaml-lines.ts";
 
 const closed = { additionalProperties: false } as const;
 const Word = Type.String({ minLength: 1, maxLength: 200 });
@@ -101,10 +99,18 @@ export type ParsedRules = { kind: "rules"; book: RuleBook } | { kind: "invalid";
 
 type Problem = { path: string; message: string };
 
-/** @param check judges by the schema `RulesFile` */
-export function parseRules(text: string, check: (value: unknown) => Problem[] | null): ParsedRules {
-  const read = readYaml(text);
-  if ("problem" in read) return { kind: "invalid", problems: [read.problem] };
+/** The text as YAML reads it: the values, and on which line each stands. */
+type Yaml =
+  | { kind: "yaml"; value: unknown; lineOf(pointer: string): number }
+  | { kind: "broken"; line: number; message: string };
+
+/**
+ * @param text what is hashed, so that a delivery can say which rules it met
+ * @param read the same text as YAML
+ * @param check judges by the schema `RulesFile`
+ */
+export function parseRules(text: string, read: Yaml, check: (value: unknown) => Problem[] | null): ParsedRules {
+  if (read.kind === "broken") return { kind: "invalid", problems: [{ line: read.line, message: read.message }] };
   const wrong = check(read.value) ?? [];
   const file = read.value as Static<typeof RulesFile>;
   const compiled = wrong.length > 0 ? { rules: [], problems: wrong } : compileRules(file.rules);
@@ -113,22 +119,10 @@ export function parseRules(text: string, check: (value: unknown) => Problem[] | 
     return { kind: "rules", book: { rules: compiled.rules, hash } };
   }
   const problems = compiled.problems.map(({ path, message }) => ({
-    line: findLine(read.lines, path),
+    line: read.lineOf(path),
     message: `${describe(read.value, path)} ${message}`,
   }));
   return { kind: "invalid", problems: problems.sort((a, b) => a.line - b.line) };
-}
-
-type Read = { value: unknown; lines: Map<string, number> } | { problem: RulesProblem };
-
-function readYaml(text: string): Read {
-  try {
-    const value = load(text, { maxAliases: 0 });
-    return { value, lines: mapLines(text, parseEvents(text, {})) };
-  } catch (error) {
-    if (!(error instanceof YAMLException)) throw error;
-    return { problem: { line: (error.mark?.line ?? 0) + 1, message: `is not valid YAML: ${error.reason}` } };
-  }
 }
 
 /** The place for a person: the rule's name instead of its number. */

@@ -3,6 +3,7 @@ import { relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "@signalbox/common/settings.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
+import { readYaml } from "@signalbox/common/yaml.ts";
 import { parseRules, type RuleBook, RulesFile } from "../webhook-rules.ts";
 
 /** The rules that are shipped; a deployment changes them there, or names a file of its own. */
@@ -18,7 +19,8 @@ const maxProblems = 20;
 export function loadRules(path: string | undefined): RuleBook {
   const file = path ?? shipped;
   const name = path ?? (relative(process.cwd(), shipped) || shipped);
-  const parsed = parseRules(readText(file, name), compileCheck(RulesFile));
+  const text = readText(file, name);
+  const parsed = parseRules(text, readYaml(text), compileCheck(RulesFile));
   if (parsed.kind === "rules") return parsed.book;
   const problems = parsed.problems
     .slice(0, maxProblems)

@@ -1,4 +1,26 @@
-import { EVENT_ID, type Event, getScalarValue } from "js-yaml";
+import { EVENT_ID, type Event, getScalarValue, load, parseEvents, YAMLException } from "js-yaml";
+
+/** A YAML text as values, and where in it each of them stands. */
+export type YamlText =
+  | {
+      kind: "yaml";
+      value: unknown;
+      /** the line, from 1, of a JSON Pointer or of what is nearest above it */
+      lineOf(pointer: string): number;
+    }
+  | { kind: "broken"; line: number; message: string };
+
+/** Reads one document. Aliases are refused: a few lines of them make a value larger than memory. */
+export function readYaml(text: string): YamlText {
+  try {
+    const value = load(text, { maxAliases: 0 });
+    const lines = mapLines(text, parseEvents(text, {}));
+    return { kind: "yaml", value, lineOf: (pointer) => findLine(lines, pointer) };
+  } catch (error) {
+    if (!(error instanceof YAMLException)) throw error;
+    return { kind: "broken", line: (error.mark?.line ?? 0) + 1, message: `is not valid YAML: ${error.reason}` };
+  }
+}
 
 type Frame = { kind: "document" | "mapping" | "sequence"; pointer: string; index: number; key: string | null };
 
@@ -6,7 +28,7 @@ type Frame = { kind: "document" | "mapping" | "sequence"; pointer: string; index
  * On which line everything of a YAML text stands, by JSON Pointer; a member of a mapping stands where its key does. A reader
  * of the values alone can then say where in the file one of them is wrong.
  */
-export function mapLines(text: string, events: readonly Event[]): Map<string, number> {
+function mapLines(text: string, events: readonly Event[]): Map<string, number> {
   const lineAt = buildLineFinder(text);
   const lines = new Map<string, number>();
   const frames: Frame[] = [];
@@ -75,7 +97,7 @@ function buildLineFinder(text: string): (offset: number) => number {
 }
 
 /** The line of a pointer, or of what is nearest above it; 1 when nothing is known. */
-export function findLine(lines: ReadonlyMap<string, number>, pointer: string): number {
+function findLine(lines: ReadonlyMap<string, number>, pointer: string): number {
   for (let at = pointer; at !== ""; at = at.slice(0, at.lastIndexOf("/"))) {
     const line = lines.get(at);
     if (line !== undefined) return line;
