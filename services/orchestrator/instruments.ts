@@ -55,17 +55,14 @@ function observeOutbox({ metrics, outbox, store }: Watched): void {
     attempts.inc({ outcome });
     seconds.observe({ outcome }, took);
   });
+  const measure = shareReading(store.measureOutbox);
   metrics.gauge("signalbox_outgoing_pending", "Events that wait for subscribers, in all", {
-    async collect(gauge) {
-      const { pending, oldestSeconds } = await store.measureOutbox();
-      gauge.set(pending);
-      oldest.set(oldestSeconds);
-    },
+    collect: async (gauge) => gauge.set((await measure()).pending),
   });
-  const oldest = metrics.gauge(
-    "signalbox_outgoing_oldest_seconds",
-    "Age of the oldest event that waits for a subscriber; 0 when none does",
-  );
+  const age = "Age of the oldest event that waits for a subscriber; 0 when none does";
+  metrics.gauge("signalbox_outgoing_oldest_seconds", age, {
+    collect: async (gauge) => gauge.set((await measure()).oldestSeconds),
+  });
 }
 
 function observeTasks({ metrics, store, hub }: Watched): void {
@@ -97,20 +94,34 @@ function observeTasks({ metrics, store, hub }: Watched): void {
       runs.observe({ type: task.type, outcome: event.kind }, secondsBetween(task.startedAt, event.at));
     }
   });
+  const readOpen = shareReading(store.countByStatus);
   metrics.gauge("signalbox_tasks_open", "Tasks that have not ended, by status and type", {
     labelNames: ["status", "type"],
     async collect(gauge) {
+      const rows = await readOpen();
       gauge.reset();
-      oldest.reset();
-      for (const row of await store.countByStatus()) {
-        gauge.set({ status: row.status, type: row.type }, row.count);
-        oldest.set({ status: row.status, type: row.type }, row.oldestSeconds);
-      }
+      for (const { status, type, count } of rows) gauge.set({ status, type }, count);
     },
   });
-  const oldest = metrics.gauge("signalbox_tasks_oldest_seconds", "Age of the oldest open task, by status and type", {
+  metrics.gauge("signalbox_tasks_oldest_seconds", "Age of the oldest open task, by status and type", {
     labelNames: ["status", "type"],
+    async collect(gauge) {
+      const rows = await readOpen();
+      gauge.reset();
+      for (const { status, type, oldestSeconds } of rows) gauge.set({ status, type }, oldestSeconds);
+    },
   });
+}
+
+/** Gauges that are collected at the same moment share one reading. */
+function shareReading<T>(read: () => Promise<T>): () => Promise<T> {
+  let reading: Promise<T> | null = null;
+  return () => {
+    reading ??= read().finally(() => {
+      reading = null;
+    });
+    return reading;
+  };
 }
 
 function observeRouting({ metrics, dispatcher, roster, circuits }: Watched): void {

@@ -35,6 +35,8 @@ type Subscriber = { id: string; kinds: Set<EventKind>; types: Set<string> | null
 type NewMessage = { subscriptionId: string; seq: number; taskId: string; body: string };
 
 const pageRows = 200;
+/** Of the ledger, in one statement: it is read in order, also where hardly any event is wanted. */
+const pageRange = 50_000;
 
 /**
  * Reads the next page of the ledger into the outbox.
@@ -56,11 +58,13 @@ export function feedOutbox(pool: Pool, upTo: number, toBody: (entry: LedgerEntry
       sql`select id, kinds, types, from_seq from subscriptions where enabled order by id`,
     );
     const kinds = [...new Set(subscribers.flatMap((one) => [...one.kinds]))].sort();
-    const entries = kinds.length === 0 ? [] : await readLedger(db, { after, upTo, limit: pageRows, kinds });
+    const end = Math.min(upTo, after + pageRange);
+    const entries = kinds.length === 0 ? [] : await readLedger(db, { after, upTo: end, limit: pageRows, kinds });
     const messages = entries.flatMap((entry) => toMessages(entry, subscribers, toBody));
     if (messages.length > 0) await insertMessages(db, messages);
-    await exec(db, sql`update outbox_cursor set seq = ${entries.at(-1)?.seq ?? upTo}`);
-    return entries.length === 0 ? { kind: "level", isOthers: false } : { kind: "fed", messages: messages.length };
+    await exec(db, sql`update outbox_cursor set seq = ${entries.at(-1)?.seq ?? end}`);
+    const isLevel = entries.length === 0 && end === upTo;
+    return isLevel ? { kind: "level", isOthers: false } : { kind: "fed", messages: messages.length };
   });
 }
 
