@@ -40,6 +40,8 @@ export const agentSettings = {
   WS_ALLOWED_ORIGINS: serviceSettings.WS_ALLOWED_ORIGINS,
   LOG_LEVEL: serviceSettings.LOG_LEVEL,
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
+  LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
+  LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
   SPOOL_DIR: serviceSettings.SPOOL_DIR,
   RUN_ID: serviceSettings.RUN_ID,
 };
@@ -229,6 +231,7 @@ function openLog(settings: AgentSettings, service: string, instance: string): Lo
     service,
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT,
+    redaction: { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS },
     runId: settings.RUN_ID ?? instance,
     delivery: {
       url: settings.LOGGING_URL,

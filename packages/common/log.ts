@@ -10,7 +10,7 @@ import { boundRecord } from "./bound-record.ts";
 import type { LogLevel } from "./contracts/log.ts";
 import { buildDelivery, type Delivery, type DeliveryPace, type DeliveryTarget } from "./log-delivery.ts";
 import { toErrorRecord } from "./log-error.ts";
-import { redact, redactText } from "./redact.ts";
+import { buildRedactor, type RedactionRules, type Redactor } from "./redact.ts";
 import { buildTextWriter } from "./text-writer.ts";
 import { currentTrace } from "./trace.ts";
 import { uuidTime, uuidv7 } from "./uuid.ts";
@@ -22,6 +22,8 @@ export type LogOptions = {
   level: LogLevel | "silent";
   /** `pretty` is for people; what is delivered is the same in both. */
   format: "json" | "pretty";
+  /** What is hidden besides what is hidden everywhere. */
+  redaction?: RedactionRules | undefined;
   /** Which run of the process a record comes from; stands in every record. */
   runId?: string | undefined;
   /** Null: stdout only, as the logging service itself, which must never feed itself. */
@@ -47,10 +49,11 @@ export function buildLog(options: LogOptions): LogHandle {
   const { service, runId, level, format, delivery: target = null, pace } = options;
   const print = options.print ?? printToStdout();
   const toText = format === "pretty" ? buildPretty() : (line: string) => `${line}\n`;
+  const redactor = buildRedactor(options.redaction);
   let delivery: Delivery | null = null;
 
   function write(line: string): void {
-    const text = toSafeLine(line);
+    const text = toSafeLine(line, redactor);
     print(toText(text));
     delivery?.push(text);
   }
@@ -104,7 +107,7 @@ function recordErrors(merged: Record<string, unknown>): Record<string, unknown> 
   return copy ?? merged;
 }
 
-function toSafeLine(line: string): string {
+function toSafeLine(line: string, { redact, redactText }: Redactor): string {
   try {
     const record = redact(JSON.parse(line)) as Record<string, unknown>;
     // The contract wants a message, and pino leaves it out when there is none.

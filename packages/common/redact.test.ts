@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { redact, redactText } from "./redact.ts";
+import { buildRedactor, redact, redactText } from "./redact.ts";
 
 const secret = "hunter2-0a1b2c3d4e5f";
 
@@ -80,11 +80,13 @@ const letters = "AbCdEfGhIjKlMnOpQrStUvWxYz0123456789";
 const shapes = [
   `ghp_${letters}`,
   `gho_${letters}`,
+  `ghs_123456_eyJhbGciOiJSUzI1NiJ9.${letters}.${letters}`,
   `github_pat_11${letters}_${letters}`,
   `123456789:${letters.slice(0, 35)}`,
   `rnd_${letters}`,
   `phx_${letters}`,
   `phc_${letters}`,
+  `pha_${letters}`,
   `xoxb-123456789012-${letters}`,
   "AKIAIOSFODNN7EXAMPLE",
   `eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.${letters}`,
@@ -199,6 +201,38 @@ test.concurrent("20,000 levels do not overflow the stack", () => {
   expect(found).toBe("Bearer [redacted]");
 });
 
+const own = buildRedactor({
+  keys: ["card-number", "PIN"],
+  patterns: ["acme_*", "####-####-####-####", "AC??.live", "(x)/[y]"],
+});
+
+test.concurrent("keys that a fleet names are hidden in any case and joining, whatever they hold", () => {
+  const found = own.redact({ CardNumber: 4111, card_number_2: "x", pin: [1], spinner: "y", n: 1, password: "z" });
+  const hidden = "[redacted]";
+  expect(found).toEqual({
+    CardNumber: hidden,
+    card_number_2: hidden,
+    pin: hidden,
+    spinner: hidden,
+    n: 1,
+    password: hidden,
+  });
+  expect(redact({ CardNumber: 4111 })).toEqual({ CardNumber: 4111 });
+});
+
+test.concurrent.each([
+  ["the key is acme_0123.abc-DEF, it", "the key is [redacted], it"],
+  [`acme_${"x".repeat(5_000)} end`, "[redacted] end"],
+  ["card 4111-1111-1111-1111.", "card [redacted]."],
+  ["no card: 14111-1111-1111-1111, 4111-1111-1111-11112", "no card: 14111-1111-1111-1111, 4111-1111-1111-11112"],
+  ["ACa9.live and AC.live", "[redacted] and AC.live"],
+  ["acme_ alone, xacme_1", "acme_ alone, xacme_1"],
+  ["a (x)/[y] b", "a [redacted] b"],
+])("patterns of a fleet: %s", (text, expected) => {
+  expect(own.redactText(text)).toBe(expected);
+  expect(own.redact({ deep: [text] })).toEqual({ deep: [expected] });
+});
+
 const evil = [
   "a",
   "A1",
@@ -246,6 +280,11 @@ const evil = [
   ":",
   "é",
   "\n",
+  "acme_",
+  "acme_a.",
+  "ACxx.liv",
+  "AC",
+  "1234-",
 ];
 
 // Not concurrent: it is timed.
@@ -255,6 +294,7 @@ test("400 kB of evil text are looked through in under 50 ms", () => {
     for (const head of ["", "token https://", "password"]) {
       const text = head + unit.repeat(Math.ceil(400_000 / unit.length));
       if (fastestOf(5, () => redactText(text)) >= 50) slow.push(head + unit);
+      if (fastestOf(5, () => own.redactText(text)) >= 50) slow.push(`own ${head + unit}`);
     }
   }
   expect(slow).toEqual([]);

@@ -53,7 +53,7 @@ const authorizationValue =
 const botToken = /(?<![0-9])[0-9]{6,12}:[A-Za-z0-9_-]{30,}/g;
 /** JWT, GitHub, GitLab, Render, PostHog, Slack, AWS, Standard Webhooks, Stripe and OpenAI style, npm, Google. */
 const prefixed =
-  /(?<![A-Za-z0-9])(?:eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*|gh[pousr]_[A-Za-z0-9]{16,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|rnd_[A-Za-z0-9]{16,}|ph[xcs]_[A-Za-z0-9]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}|whsec_[A-Za-z0-9+/=_-]{16,}|sk[-_](?:live_|test_|ant-|proj-)?[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{30,})/g;
+  /(?<![A-Za-z0-9])(?:eyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{4,}\.[A-Za-z0-9_-]*|gh[pour]_[A-Za-z0-9]{16,}|ghs_[A-Za-z0-9_.-]{16,}|github_pat_[A-Za-z0-9_]{20,}|glpat-[A-Za-z0-9_-]{16,}|rnd_[A-Za-z0-9]{16,}|ph[xcsar]_[A-Za-z0-9]{16,}|xox[a-z]-[A-Za-z0-9-]{10,}|xapp-[A-Za-z0-9-]{10,}|A(?:KI|SI)A[A-Z0-9]{12,}|whsec_[A-Za-z0-9+/=_-]{16,}|sk[-_](?:live_|test_|ant-|proj-)?[A-Za-z0-9_-]{16,}|npm_[A-Za-z0-9]{30,}|AIza[A-Za-z0-9_-]{30,})/g;
 
 /** Ids, hashes, times and numbers: most strings of a record, and none of the shapes fits in them. */
 const harmless = /^(?:[0-9a-f-]*|[0-9TZ:.+-]{0,36})$/;

@@ -269,6 +269,20 @@ export const serviceSettings = {
     description: "Lines on stdout: json for machines, pretty for people",
     default: "json",
   }),
+  LOG_REDACT_KEYS: Type.Optional(
+    Type.Array(Type.String({ pattern: "[\\p{L}\\p{N}]", maxLength: 100 }), {
+      title: "names of keys, separated by commas",
+      description:
+        "Keys whose values are hidden in the log besides the usual ones (password, token, …), in any case and joining, separated by commas",
+    }),
+  ),
+  LOG_REDACT_PATTERNS: Type.Optional(
+    Type.Array(Type.String({ pattern: "^[^*]{3,100}\\*?$" }), {
+      title: "patterns of at least three characters, with * at the end only, separated by commas",
+      description:
+        "Shapes of values that are hidden in the log besides the usual ones, separated by commas: * at the end is the rest of a token, ? one character of it, # a digit (acme_*, ####-####)",
+    }),
+  ),
   SPOOL_DIR: Type.Optional(
     Type.String({
       title: "Spool folder",

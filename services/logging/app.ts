@@ -4,6 +4,7 @@ import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
+import { buildRedactor } from "@signalbox/common/redact.ts";
 import { buildPool, type Pool } from "@signalbox/common/sql.ts";
 import { buildTail, type Tail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
@@ -23,15 +24,18 @@ const connections = { writes: 4, reads: 4 };
 
 /** Builds the whole service from its settings; nothing runs and nothing is connected before `start`. */
 export function buildApp(settings: Settings, report: () => ConfigReport) {
+  const redaction = { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS };
   // It never delivers to itself: a failure to store would make records about it that fail to be stored.
   const logs = buildLog({
     service: "logging",
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT,
+    redaction,
     runId: settings.RUN_ID ?? randomUUID(),
     delivery: null,
   });
   const { log } = logs;
+  const redactor = buildRedactor(redaction);
   const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const pools = openPools(settings, complain("a database connection failed"));
   const store = buildStore(pools);
@@ -59,7 +63,14 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
   const http = buildHttp({
     service: "logging",
     version,
-    routes: buildRoutes({ store, ingest, streams, retentionDays, onRejected: instruments.onRejected }),
+    routes: buildRoutes({
+      store,
+      ingest,
+      streams,
+      retentionDays,
+      hide: redactor.redact,
+      onRejected: instruments.onRejected,
+    }),
     credentials: toCredentials(settings),
     allowedOrigins: settings.WS_ALLOWED_ORIGINS,
     log,

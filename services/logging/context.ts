@@ -8,6 +8,8 @@ export type Context = {
   ingest: Ingest;
   streams: LogStreams;
   retentionDays: number;
+  /** Hides secrets in any JSON value. */
+  hide(value: unknown): unknown;
   /** Counts records that were not taken. */
   onRejected(count: number): void;
 };

@@ -1,7 +1,8 @@
+import { gzipSync } from "node:zlib";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { expect, test } from "vitest";
-import { startLogging } from "./logging.fixture.ts";
+import { internalKey, startLogging } from "./logging.fixture.ts";
 
 const record = (message: string, more: object = {}) => ({ level: "info", service: "test", message, ...more });
 const hourMs = 3_600_000;
@@ -143,6 +144,27 @@ test.concurrent("secrets are hidden before they are stored", async () => {
     message: "login postgres://[redacted]@db/x",
     data: { apiKey: "[redacted]", deep: [{ "Set-Cookie": "[redacted]" }] },
   });
+});
+
+test.concurrent("a fleet's own secret names and shapes are hidden too", async () => {
+  const env = { LOG_REDACT_KEYS: "pin, card number", LOG_REDACT_PATTERNS: "acme_*,####-####" };
+  await using logging = await startLogging({ env });
+  const data = { cardNumber: 4111, deep: [{ PIN: "1234" }], note: "call 1234-5678" };
+  await logging.post({ level: "info", service: "api", message: "key acme_0123abc", data });
+  const [log] = await logging.list();
+  expect(log).toMatchObject({
+    message: "key [redacted]",
+    data: { cardNumber: "[redacted]", deep: [{ PIN: "[redacted]" }], note: "call [redacted]" },
+  });
+});
+
+test.concurrent.each(["application/json", "application/x-ndjson"])("a gzip body of %s is read", async (type) => {
+  await using logging = await startLogging();
+  const body = new Uint8Array(gzipSync(JSON.stringify({ level: "info", service: "api", message: "packed" })));
+  const headers = { "x-internal-key": internalKey, "content-type": type, "content-encoding": "gzip" };
+  const answer = await fetch(`${logging.url}/log`, { method: "POST", headers, body });
+  expect([answer.status, await answer.json()]).toEqual([202, { accepted: 1, rejected: [] }]);
+  expect((await logging.list()).map(({ message }) => message)).toEqual(["packed"]);
 });
 
 test.concurrent("the same id again is accepted and stored once, however it is sent", async () => {

@@ -13,6 +13,8 @@ export const settings = defineSettings("logging", {
   WS_ALLOWED_ORIGINS: serviceSettings.WS_ALLOWED_ORIGINS,
   LOG_LEVEL: serviceSettings.LOG_LEVEL,
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
+  LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
+  LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
   RUN_ID: serviceSettings.RUN_ID,
   LOG_RETENTION_DAYS: Type.Integer({
     title: "days to keep log records",

@@ -49,6 +49,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     service: "orchestrator",
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT,
+    redaction: { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS },
     runId: settings.RUN_ID ?? instance,
     delivery: { url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY, spoolDir: settings.SPOOL_DIR ?? null },
   });

@@ -14,6 +14,8 @@ export const settings = defineSettings("orchestrator", {
   WS_ALLOWED_ORIGINS: serviceSettings.WS_ALLOWED_ORIGINS,
   LOG_LEVEL: serviceSettings.LOG_LEVEL,
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
+  LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
+  LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
   SPOOL_DIR: serviceSettings.SPOOL_DIR,
   RUN_ID: serviceSettings.RUN_ID,
   DATABASE_POOL_SIZE: Type.Integer({

@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { momentOf } from "../record.ts";
 import { readRecords } from "./read-records.ts";
 
-export const postLog = ({ ingest, retentionDays, onRejected }: Context) =>
+export const postLog = ({ ingest, retentionDays, hide, onRejected }: Context) =>
   defineRoute({
     method: "POST",
     path: "/log",
@@ -22,7 +22,10 @@ export const postLog = ({ ingest, retentionDays, onRejected }: Context) =>
     replies: { 202: LogReceipt },
     async handle({ rawBody, contentType }) {
       if (rawBody.length === 0) throw invalidRequest("", "has no body; send a record with level, service and message");
-      const { count, good, bad } = await readRecords(rawBody, contentType, momentOf(Date.now(), retentionDays));
+      const { count, good, bad } = await readRecords(rawBody, contentType, {
+        moment: momentOf(Date.now(), retentionDays),
+        hide,
+      });
       const outcomes = await ingest.submit(good.map(({ record }) => record));
       const refused = outcomes.flatMap((message, at) =>
         message === null ? [] : [{ index: good[at]?.index ?? 0, message }],

@@ -2,10 +2,9 @@ import { setImmediate as nextTurn } from "node:timers/promises";
 import { type LogInput, LogInput as LogInputSchema } from "@signalbox/common/contracts/log.ts";
 import { ApiError, invalidInput, invalidRequest } from "@signalbox/common/errors.ts";
 import { parseJson } from "@signalbox/common/json.ts";
-import { redact } from "@signalbox/common/redact.ts";
 import { uuidTime, uuidv7 } from "@signalbox/common/uuid.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
-import { judgeInput, type Moment, type NewLog } from "../record.ts";
+import { judgeInput, type Moment, type NewLog, type Tools } from "../record.ts";
 import { isArray, sliceArray, sliceLines } from "../slices.ts";
 
 /** What a body holds: the good records with their places, and why the others are not taken. */
@@ -15,6 +14,9 @@ export type ReadRecords = {
   good: { index: number; record: NewLog }[];
   bad: { index: number; message: string }[];
 };
+
+/** How records are judged: by the moment they came in, and with their secrets hidden. */
+export type Reading = { moment: Moment; hide: Tools["hide"] };
 
 const recordsMax = 10_000;
 /** A record must fit into a frame of the live stream. */
@@ -27,24 +29,28 @@ const check = compileCheck(LogInputSchema);
  *
  * @throws ApiError 400 or 413 when a lone object is bad, or the body is no list of records at all
  */
-export async function readRecords(body: Uint8Array, contentType: string | null, moment: Moment): Promise<ReadRecords> {
+export async function readRecords(
+  body: Uint8Array,
+  contentType: string | null,
+  reading: Reading,
+): Promise<ReadRecords> {
   const isLines = contentType === "application/x-ndjson";
   if (!isLines && !isArray(body))
-    return { count: 1, good: [{ index: 0, record: readRecord(body, moment, 0) }], bad: [] };
+    return { count: 1, good: [{ index: 0, record: readRecord(body, reading, 0) }], bad: [] };
   const slices = isLines ? sliceLines(body) : sliceArray(body);
   if (slices === null) throw invalidRequest("", "is not a JSON array: its brackets do not match");
   if (slices.length > recordsMax) throw tooLarge(`Send at most ${recordsMax} records at once; got ${slices.length}.`);
-  return await readEach(slices, moment);
+  return await readEach(slices, reading);
 }
 
-async function readEach(slices: readonly Uint8Array[], moment: Moment): Promise<ReadRecords> {
+async function readEach(slices: readonly Uint8Array[], reading: Reading): Promise<ReadRecords> {
   const read: ReadRecords = { count: slices.length, good: [], bad: [] };
   const known = new Set<string>();
   for (const [index, slice] of slices.entries()) {
     // Ten thousand records take a tenth of a second: others have their turn in between.
     if (index % recordsPerTurn === recordsPerTurn - 1) await nextTurn();
     try {
-      const record = readRecord(slice, moment, index);
+      const record = readRecord(slice, reading, index);
       if (!known.has(record.id)) read.good.push({ index, record });
       known.add(record.id);
     } catch (error) {
@@ -55,13 +61,13 @@ async function readEach(slices: readonly Uint8Array[], moment: Moment): Promise<
   return read;
 }
 
-function readRecord(slice: Uint8Array, moment: Moment, index: number): NewLog {
+function readRecord(slice: Uint8Array, { moment, hide }: Reading, index: number): NewLog {
   if (slice.length > recordBytes) throw tooLarge(`A record may have at most ${recordBytes} bytes.`);
   const value = parseJson(slice);
   // Of a wrong megabyte the first problem is enough.
   const problems = check(value, slice.length);
   if (problems) throw invalidInput(problems);
-  const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide: redact });
+  const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide });
   if (verdict.kind === "bad") throw invalidRequest(verdict.path, verdict.message);
   return verdict.record;
 }
