@@ -129,6 +129,8 @@ export type Work = {
   signal: AbortSignal;
   /** Awaited after each write, before the call returns. */
   onWrite?(write: RenderWrite): Promise<void>;
+  /** How long one call may wait for rate limits and new attempts, in ms, before it fails as retryable; default 25 s. */
+  patienceMs?: number;
 };
 
 export type RenderClient = {
