@@ -1,0 +1,136 @@
+import { readdir } from "node:fs/promises";
+import { join } from "node:path";
+import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import { type Command, CommandError, exitCodes, type Invocation, noneOf } from "../command.ts";
+import type { ServiceName } from "../credentials.ts";
+import type { Remote } from "../remote.ts";
+import { plain, type Terminal } from "../terminal.ts";
+
+type Finding = { check: string; state: "ok" | "warn" | "bad" | "off"; message: string };
+
+const oldestNode = 20;
+/** A clock that is further off makes schedules and cursors of people confusing. */
+const maxSkewMs = 2_000;
+const slowMs = 500;
+
+export const doctor: Command = {
+  name: "doctor",
+  usage: "",
+  summary: "Look at everything that a fleet needs, and say what to do about what is wrong",
+  async run(invocation) {
+    noneOf(invocation.positionals);
+    const { terminal } = invocation;
+    const findings: Finding[] = [checkNode(), await checkMigrations()];
+    for (const finding of findings) tell(finding, terminal);
+    const remote = await invocation.remote().catch((error: unknown) => error as Error);
+    const further = remote instanceof Error ? [unreachable(remote)] : await checkFleet(remote, invocation);
+    for (const finding of further) tell(finding, terminal);
+    const all = [...findings, ...further];
+    const isWell = all.every(({ state }) => state !== "bad");
+    terminal.document({ ok: isWell, checks: all });
+    if (isWell) return exitCodes.done;
+    return remote instanceof CommandError ? remote.exitCode : exitCodes.failed;
+  },
+};
+
+const marks = { ok: ["✓", "green"], warn: ["!", "yellow"], bad: ["✗", "red"], off: ["-", "dim"] } as const;
+
+function tell({ check, state, message }: Finding, { line, paint }: Terminal): void {
+  const [mark, colour] = marks[state];
+  line(`${paint(colour, mark)} ${check.padEnd(18)} ${plain(message)}`);
+}
+
+function checkNode(): Finding {
+  const [major = 0] = process.versions.node.split(".").map(Number);
+  const isOld = major < oldestNode;
+  const message = isOld
+    ? `Node ${process.version} is too old; install ${oldestNode} or later`
+    : `Node ${process.version}`;
+  return { check: "node", state: isOld ? "bad" : "ok", message };
+}
+
+async function checkMigrations(): Promise<Finding> {
+  const files = await readdir(join(repositoryRoot, "migrations")).catch(() => []);
+  const count = files.filter((name) => name.endsWith(".sql")).length;
+  return {
+    check: "schema",
+    state: "ok",
+    message: `${count} migrations belong to this version; every start applies what is missing`,
+  };
+}
+
+function unreachable(error: Error): Finding {
+  return { check: "fleet", state: "bad", message: error.message };
+}
+
+async function checkFleet(remote: Remote, { signal }: Invocation): Promise<Finding[]> {
+  const { urls, off } = remote.access;
+  const running = (Object.keys(urls) as ServiceName[]).sort();
+  const looked = await Promise.all(running.map((name) => checkService(remote, name, signal)));
+  const offs = Object.entries(off).map(
+    ([name, why]): Finding => ({ check: name, state: "off", message: `off: ${why}` }),
+  );
+  return [{ check: "fleet", state: "ok", message: `found by ${remote.access.source}` }, ...looked.flat(), ...offs];
+}
+
+async function checkService(remote: Remote, service: ServiceName, signal: AbortSignal): Promise<Finding[]> {
+  const url = remote.access.urls[service] ?? "";
+  try {
+    const startedAt = performance.now();
+    const response = await fetch(`${url}/ready`, { signal: AbortSignal.any([signal, AbortSignal.timeout(5_000)]) });
+    const tookMs = Math.round(performance.now() - startedAt);
+    const ready = (await response.json()) as { checks?: { name: string; ok: boolean; message?: string }[] };
+    const failed = (ready.checks ?? []).filter(({ ok }) => !ok);
+    const skew = toSkew(service, response.headers.get("date"), tookMs);
+    const config = await checkConfig(remote, service);
+    if (failed.length > 0) {
+      const why = failed.map(({ name, message }) => `${name}: ${message ?? "not ok"}`).join("; ");
+      return [{ check: service, state: "bad", message: `not ready: ${why}` }, ...config, ...skew];
+    }
+    const state = tookMs > slowMs ? "warn" : "ok";
+    return [
+      {
+        check: service,
+        state,
+        message: `ready at ${url}, answered in ${tookMs} ms${state === "warn" ? ", which is slow" : ""}`,
+      },
+      ...config,
+      ...skew,
+    ];
+  } catch (error) {
+    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
+    return [
+      {
+        check: service,
+        state: "bad",
+        message: `${url} does not answer (${cause}); look at its lines in the supervisor's output`,
+      },
+    ];
+  }
+}
+
+async function checkConfig(remote: Remote, service: ServiceName): Promise<Finding[]> {
+  const report = (await remote.call("/config/validate", { service })) as ConfigReport;
+  const wrong = report.settings.filter(({ status }) => status === "invalid" || status === "missing");
+  return wrong
+    .filter(({ required, status }) => required || status === "invalid")
+    .map(({ key, status, message }) => ({
+      check: `${service} config`,
+      state: "bad",
+      message: `${key} is ${status}${message ? `: ${message}` : ""}`,
+    }));
+}
+
+function toSkew(service: string, date: string | null, tookMs: number): Finding[] {
+  if (date === null) return [];
+  const offMs = Math.abs(Date.now() - tookMs / 2 - Date.parse(date) - 500);
+  if (offMs <= maxSkewMs + tookMs) return [];
+  return [
+    {
+      check: `${service} clock`,
+      state: "warn",
+      message: `its clock differs from ours by about ${Math.round(offMs / 1_000)} s; set both by NTP`,
+    },
+  ];
+}

@@ -1,0 +1,133 @@
+import { setTimeout as delay } from "node:timers/promises";
+import type { Log } from "@signalbox/common/contracts/log.ts";
+import {
+  type Command,
+  exitCodes,
+  type Invocation,
+  noneOf,
+  textOf,
+  usageError,
+  type Values,
+  wholeOf,
+} from "../command.ts";
+import type { Remote, StreamMessage } from "../remote.ts";
+import { plain, type Terminal } from "../terminal.ts";
+
+const service = "logging" as const;
+const reconnectMs = 1_000;
+
+export const logs: Command = {
+  name: "logs",
+  usage: "[-f] [--trace ID] [--task ID] [--service NAME] [--level LEVEL] [-q TEXT] [--since TIME] [--limit N]",
+  summary: "Read log records, and follow them",
+  help: `  -f, --follow     go on with what comes in, until Ctrl-C
+  --trace ID       of one trace
+  --task ID        of one task
+  --service NAME   of one service
+  --level LEVEL    trace, debug, info, warn, error or fatal, and what is worse
+  -q, --query TEXT whose text has this
+  --since TIME     RFC 3339, or how long ago: 90s, 15m, 6h, 2d
+  --limit N        at most so many of the newest, 1 to 1000   (100)
+  --json           {"items","nextCursor"}; with -f one record a line`,
+  options: {
+    follow: { type: "boolean", short: "f" },
+    trace: { type: "string" },
+    task: { type: "string" },
+    service: { type: "string" },
+    level: { type: "string" },
+    query: { type: "string", short: "q" },
+    since: { type: "string" },
+    limit: { type: "string" },
+  },
+  async run(invocation) {
+    noneOf(invocation.positionals);
+    const { values, terminal } = invocation;
+    const filter = toFilter(values);
+    const remote = await invocation.remote();
+    const limit = wholeOf(values, "limit", { min: 1, max: 1_000 }) ?? 100;
+    const read = () => remote.call("/logs", { service, query: { ...filter, ...toSince(values), limit } });
+    if (values.follow === true) await follow(invocation, remote, { filter, read });
+    else {
+      const page = (await read()) as { items: Log[]; nextCursor: string | null };
+      terminal.document(page);
+      for (const record of page.items.toReversed()) show(record, terminal);
+      if (page.items.length === 0) terminal.note("no record is like that");
+    }
+    return exitCodes.done;
+  },
+};
+
+type Filter = Record<string, string | undefined>;
+type Following = { filter: Filter; read: () => Promise<{ items: Log[] }> };
+
+function toFilter(values: Values): Filter {
+  return {
+    traceId: textOf(values, "trace"),
+    taskId: textOf(values, "task"),
+    service: textOf(values, "service"),
+    level: textOf(values, "level"),
+    q: textOf(values, "query"),
+  };
+}
+
+const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+function toSince(values: Values): { since?: string } {
+  const text = textOf(values, "since");
+  if (text === undefined) return {};
+  const span = /^(\d{1,6})([smhd])$/.exec(text);
+  const at = span ? Date.now() - Number(span[1]) * (unitSeconds[span[2] ?? "s"] ?? 1) * 1_000 : Date.parse(text);
+  if (Number.isNaN(at))
+    throw usageError(`--since is a time such as 2026-05-01T12:00:00Z, or how long ago such as 15m, not "${text}"`);
+  return { since: new Date(at).toISOString() };
+}
+
+/** The stream is opened before the past is read, so that nothing falls between; what comes twice is shown once. */
+async function follow({ terminal, signal }: Invocation, remote: Remote, { filter, read }: Following): Promise<void> {
+  const tell = buildTeller(terminal);
+  const open = (since?: string) => remote.follow("/logs/stream", { service, query: { ...filter, since }, signal });
+  const stream = open();
+  const first = stream.next();
+  // It is awaited below; until then its failure is nobody's surprise.
+  first.catch(() => undefined);
+  for (const record of (await read()).items.toReversed()) tell.record(record);
+  let since = tell.message((await first).value ?? null);
+  for await (const message of stream) since = tell.message(message);
+  while (!signal.aborted) {
+    await delay(reconnectMs);
+    for await (const message of open(since)) since = tell.message(message);
+  }
+}
+
+function buildTeller(terminal: Terminal) {
+  const shown = new Set<string>();
+  let since: string | undefined;
+  function record(one: Log): void {
+    if (shown.has(one.id)) return;
+    if (shown.size > 10_000) shown.clear();
+    shown.add(one.id);
+    if (terminal.isJson) terminal.document(one);
+    else show(one, terminal);
+  }
+  return {
+    record,
+    /** The cursor to go on from. */
+    message(message: StreamMessage | null): string | undefined {
+      if (message === null) return since;
+      since = message.id ?? since;
+      if (message.event === "gap") terminal.note("some records were dropped before they could be read");
+      else record(JSON.parse(message.data) as Log);
+      return since;
+    },
+  };
+}
+
+const styles = { trace: "dim", debug: "dim", info: "reset", warn: "yellow", error: "red", fatal: "red" } as const;
+
+function show(record: Log, { line, paint }: Terminal): void {
+  const data = record.data === null || record.data === undefined ? "" : ` ${plain(JSON.stringify(record.data))}`;
+  const text = `${record.level.padEnd(5)} ${plain(record.message)}`;
+  line(
+    `${paint("dim", record.at)} ${paint("cyan", plain(record.service).padEnd(14))} ${paint(styles[record.level], text)}${paint("dim", data.slice(0, 300))}`,
+  );
+}

@@ -1,0 +1,201 @@
+import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import type { RunningProcess } from "@signalbox/testing/service-process.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type FleetPlace, fleetPlace, readFleetFile, runStart } from "./fleet.fixture.ts";
+
+let place: FleetPlace;
+let fleet: RunningProcess;
+
+beforeAll(async () => {
+  place = await fleetPlace();
+  fleet = runStart(place);
+  await fleet.says(/Ready after/, 90_000);
+}, 120_000);
+
+afterAll(async () => {
+  await fleet?.stop();
+  await place?.[Symbol.asyncDispose]();
+}, 60_000);
+
+type Result = { code: number | null; out: string; err: string };
+
+function start(
+  words: string[],
+  { env = {}, cwd = repositoryRoot }: { env?: Record<string, string>; cwd?: string } = {},
+) {
+  const main = join(repositoryRoot, "packages/cli/signalbox.ts");
+  const own = { PATH: process.env.PATH ?? "", HOME: place.home, SIGNALBOX_HOME: place.home, ...env };
+  return spawn(process.execPath, [main, ...words], { cwd, env: own, stdio: ["pipe", "pipe", "pipe"] });
+}
+
+function read(child: ChildProcess): Promise<Result> {
+  let [out, err] = ["", ""];
+  child.stdout?.on("data", (chunk) => (out += chunk));
+  child.stderr?.on("data", (chunk) => (err += chunk));
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out, err })));
+}
+
+function signalbox(words: string[], options: Parameters<typeof start>[1] & { input?: string } = {}): Promise<Result> {
+  const child = start(words, options);
+  child.stdin?.end(options.input ?? "");
+  return read(child);
+}
+
+test.concurrent("ask prints exactly one document, with the answer", async () => {
+  const { code, out } = await signalbox(["ask", "ping", "--json"]);
+  expect(code).toBe(0);
+  expect(out.trimEnd().split("\n")).toHaveLength(1);
+  expect(JSON.parse(out)).toEqual({ run_id: expect.any(String), status: "succeeded", output: "ping" });
+});
+
+test.concurrent("ask reads stdin, and prints the answer alone for people and pipes", async () => {
+  expect(await signalbox(["ask"], { input: "from a pipe\n" })).toMatchObject({ code: 0, out: "from a pipe\n" });
+  expect(await signalbox(["ask", "-"], { input: "dash" })).toMatchObject({ code: 0, out: "dash\n" });
+  expect(await signalbox(["ask", "--json"], { input: " " })).toMatchObject({ code: 2 });
+});
+
+test.concurrent("run shows progress on stderr and the result on stdout, and fails with the task", async () => {
+  const slow = await signalbox(["run", "echo", '{"progressSteps":2,"delayMs":200}', "--json"]);
+  expect(JSON.parse(slow.out)).toMatchObject({ status: "completed", source: "cli" });
+  expect(slow.err).toContain("step 1 of 2");
+  const failed = await signalbox(["run", "echo", '{"failPermanently":true}', "--json"]);
+  expect(failed.code).toBe(1);
+  expect(JSON.parse(failed.out)).toMatchObject({ status: "failed" });
+});
+
+test.concurrent("run takes its payload from a file beside the person and from stdin, and says where JSON is wrong", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
+  await writeFile(join(folder, "payload.json"), '{"x":"file"}');
+  const fromFile = await signalbox(["run", "echo", "@payload.json", "--json"], { cwd: folder });
+  expect(JSON.parse(fromFile.out).payload).toEqual({ x: "file" });
+  const fromInput = await signalbox(["run", "echo", "-", "--json"], { input: '{"x":"stdin"}' });
+  expect(JSON.parse(fromInput.out).payload).toEqual({ x: "stdin" });
+  expect(await signalbox(["run", "echo", "{x}", "--json"])).toMatchObject({ code: 2 });
+  expect(await signalbox(["run", "echo", "@missing.json"])).toMatchObject({ code: 2 });
+  await rm(folder, { recursive: true });
+});
+
+test.concurrent("an approval needs the version that was seen; a stale one is a conflict", async () => {
+  const made = await signalbox(["run", "echo", "--approval", "costs money", "--no-wait", "--json"]);
+  const { id } = JSON.parse(made.out);
+  expect(await signalbox(["task", "approve", id])).toMatchObject({ code: 2 });
+  expect(await signalbox(["task", "approve", id, "--if-version", "9", "--json"])).toMatchObject({ code: 5 });
+  const approved = await signalbox(["task", "approve", id, "--if-version", "1", "--json"]);
+  expect(JSON.parse(approved.out)).toMatchObject({ version: 2, approval: { decidedBy: "person:operator" } });
+  const watched = await signalbox(["task", "watch", id, "--json"]);
+  expect(watched.code).toBe(0);
+  expect(JSON.parse(watched.out).status).toBe("completed");
+  const again = await signalbox(["task", "retry", id, "--reason", "once more", "--json"]);
+  expect(JSON.parse(again.out).status).toMatch(/queued|waiting/);
+});
+
+test.concurrent("a wait that is over leaves the task alone and says how to go on", async () => {
+  const { code, out, err } = await signalbox(["run", "echo", '{"delayMs":20000}', "--wait", "1", "--json"]);
+  expect(code).toBe(0);
+  const { id, status } = JSON.parse(out);
+  expect(status).toBe("running");
+  expect(err).toContain(`signalbox task watch ${id}`);
+  const canceled = await signalbox(["task", "cancel", id, "--reason", "enough", "--json"]);
+  expect(JSON.parse(canceled.out).error).toMatchObject({ message: "enough" });
+  expect(await signalbox(["task", "watch", id, "--json"])).toMatchObject({ code: 1 });
+});
+
+test.concurrent("lists are tables for people and the service's own answer for scripts", async () => {
+  for (const name of ["agents", "types", "schedules"]) {
+    expect(JSON.parse((await signalbox([name, "--json"])).out).items).toEqual(expect.any(Array));
+  }
+  expect((await signalbox(["agents"])).out).toMatch(/^name +instance +state/);
+  const list = await signalbox(["task", "list", "--limit", "2", "--status", "completed,failed", "--json"]);
+  expect(JSON.parse(list.out)).toMatchObject({ items: expect.any(Array) });
+});
+
+test.concurrent("logs of one trace, and followed while they come", async () => {
+  const made = JSON.parse((await signalbox(["run", "echo", '{"x":1}', "--json"])).out);
+  await eventually(async () => (await signalbox(["logs", "--trace", made.traceId])).out.includes("run finished"), {
+    timeoutMs: 20_000,
+    what: "the log of the run",
+  });
+  const child = start(["logs", "-f", "--service", "echo-agent", "--json"]);
+  let out = "";
+  child.stdout?.on("data", (chunk) => (out += chunk));
+  const next = JSON.parse((await signalbox(["run", "echo", '{"x":2}', "--json"])).out);
+  await eventually(() => out.includes(next.traceId), { timeoutMs: 20_000, what: "the live line" });
+  child.kill("SIGINT");
+  expect(await new Promise((resolve) => child.on("close", resolve))).not.toBeNull();
+  const ids = out
+    .trimEnd()
+    .split("\n")
+    .map((line) => JSON.parse(line).id);
+  expect(new Set(ids).size).toBe(ids.length);
+});
+
+test.concurrent("doctor looks at everything that runs", async () => {
+  const { code, out } = await signalbox(["doctor", "--json"]);
+  expect(code).toBe(0);
+  const checks = JSON.parse(out).checks.map(({ check }: { check: string }) => check);
+  expect(checks).toEqual(expect.arrayContaining(["node", "fleet", "orchestrator", "logging", "echo-agent"]));
+});
+
+test.concurrent("wrong logins, dead addresses, wrong words and unknown types have their codes and no stack", async () => {
+  const { services } = await readFleetFile(place);
+  const elsewhere = { SIGNALBOX_URL: services.orchestrator?.url ?? "", SIGNALBOX_USER: "operator" };
+  const cases: [string[], Record<string, string>, number][] = [
+    [["agents"], { SIGNALBOX_PASS: "wrong" }, 4],
+    [["agents"], { ...elsewhere, SIGNALBOX_PASS: "wrong" }, 4],
+    [["agents"], { SIGNALBOX_URL: "http://127.0.0.1:9", SIGNALBOX_USER: "a", SIGNALBOX_PASS: "b" }, 3],
+    [["agents"], { SIGNALBOX_HOME: join(place.home, "nowhere") }, 3],
+    [["nonsense"], {}, 2],
+    [["agents", "--nonsense"], {}, 2],
+    [["run", "no.such.type"], {}, 2],
+    [["task", "get", "nonsense"], {}, 2],
+    [["task", "fly", "x"], {}, 2],
+    [["findings"], {}, 3],
+    [[], {}, 2],
+    [["--help"], {}, 0],
+    [["task", "--help"], {}, 0],
+  ];
+  for (const [words, env, code] of cases) {
+    const result = await signalbox(words, { env });
+    expect({ words, code: result.code }).toEqual({ words, code });
+    expect(result.err).not.toMatch(/\n {4}at |node:internal/);
+  }
+  const asJson = await signalbox(["agents", "--json"], { env: { SIGNALBOX_PASS: "wrong" } });
+  expect(JSON.parse(asJson.out)).toEqual({ error: { code: "unauthorized", message: expect.any(String) } });
+}, 60_000);
+
+test.concurrent("a user's own file is used when nobody else can read it", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
+  const { services } = await readFleetFile(place);
+  await mkdir(join(folder, "signalbox"));
+  const file = join(folder, "signalbox", "env");
+  await writeFile(
+    file,
+    `SIGNALBOX_URL=${services.orchestrator?.url}\nSIGNALBOX_USER=operator\nSIGNALBOX_PASS=wrong\n`,
+    { mode: 0o644 },
+  );
+  const nowhere = { XDG_CONFIG_HOME: folder, SIGNALBOX_HOME: join(folder, "no-fleet") };
+  expect((await signalbox(["agents"], { env: nowhere })).err).toContain("chmod 600");
+  await chmod(file, 0o600);
+  expect(await signalbox(["agents"], { env: nowhere })).toMatchObject({
+    code: 4,
+    err: expect.stringContaining("refuses this login"),
+  });
+  await rm(folder, { recursive: true });
+});
+
+test.concurrent.each(["bash", "zsh", "fish"])("the completion of %s is a script that it understands", async (shell) => {
+  const { code, out } = await signalbox(["completion", shell]);
+  expect(code).toBe(0);
+  for (const word of ["ask", "task", "approve", "--trace"]) expect(out).toContain(word);
+  if (shell !== "bash") return;
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
+  await writeFile(join(folder, "script"), out);
+  await promisify(execFile)("bash", ["-n", join(folder, "script")]);
+  await rm(folder, { recursive: true });
+});
