@@ -4,9 +4,9 @@
  * at most one in 20 ms a channel. Everything works without it, by polling.
  */
 import pg from "pg";
+import { buildRinging } from "./ringing.ts";
 import type { Pool } from "./sql.ts";
 
-const coalesceMs = 20;
 const reconnectMs = 1_000;
 
 export type Doorbell = {
@@ -20,40 +20,27 @@ export type Doorbell = {
 export type DoorbellOptions = { pool: Pool; url: string; name: string; self: string; onError(error: unknown): void };
 
 export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOptions): Doorbell {
-  const listeners = new Map<string, (() => void)[]>();
-  const pending = new Map<string, { again: boolean }>();
+  // The sender's name lets it not wake itself a second time.
+  const ringing = buildRinging((channel) => {
+    pool.query("select pg_notify($1, $2)", [channel, self]).catch(onError);
+  });
   let client: pg.Client | null = null;
   let stopped = false;
   let retry: NodeJS.Timeout | undefined;
 
-  function call(channel: string): void {
-    for (const listener of listeners.get(channel) ?? []) listener();
-  }
-
-  function notify(channel: string): void {
-    const window = { again: false };
-    pending.set(channel, window);
-    // The sender's name lets it not wake itself a second time.
-    pool.query("select pg_notify($1, $2)", [channel, self]).catch(onError);
-    setTimeout(() => {
-      pending.delete(channel);
-      if (window.again && !stopped) notify(channel);
-    }, coalesceMs).unref();
-  }
-
   async function connect(): Promise<void> {
     const next = buildListener(url, name);
     next.on("notification", (message) => {
-      if (message.payload !== self) call(message.channel);
+      if (message.payload !== self) ringing.call(message.channel);
     });
     next.on("error", onError);
     next.on("end", () => reconnect(next));
-    await listenTo(next, listeners.keys(), onError);
+    await listenTo(next, ringing.channels(), onError);
     // Stopped while it connected.
     if (stopped) return next.end().catch(onError);
     client = next;
     // Whatever was rung while nobody listened.
-    for (const channel of listeners.keys()) call(channel);
+    ringing.callAll();
   }
 
   function reconnect(lost: pg.Client | null): void {
@@ -64,16 +51,8 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
   }
 
   return {
-    ring(channel) {
-      call(channel);
-      if (stopped) return;
-      const window = pending.get(channel);
-      if (window) window.again = true;
-      else notify(channel);
-    },
-    on(channel, listener) {
-      listeners.set(channel, [...(listeners.get(channel) ?? []), listener]);
-    },
+    ring: ringing.ring,
+    on: ringing.on,
     start: () =>
       connect().catch((error) => {
         onError(error);
@@ -81,6 +60,7 @@ export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOption
       }),
     async stop() {
       stopped = true;
+      ringing.stop();
       clearTimeout(retry);
       await client?.end().catch(onError);
     },
