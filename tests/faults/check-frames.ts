@@ -1,0 +1,115 @@
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { senderName } from "./log-sender.ts";
+import type { Shown, Watcher } from "./watchers.ts";
+import type { World } from "./world.ts";
+
+export type FrameCounts = { framesLost: number; gaps: number };
+
+/** Numbers in the ledger and in the log. */
+export type Position = { event: number; log: number };
+
+/** What is to be shown to a watcher, in its order. */
+type Expected = string[];
+
+const patienceMs = 45_000;
+
+/**
+ * I5: each client, over all its connections, was shown exactly what there was between two positions, in order; where a `gap` was
+ * told, some may be missing. What it was shown of later ones is kept for the next check.
+ */
+export async function checkFrames(
+  world: World,
+  watchers: readonly Watcher[],
+  span: { after: Position; upTo: Position },
+): Promise<FrameCounts> {
+  const counts = { framesLost: 0, gaps: 0 };
+  for (const watcher of watchers) {
+    const expected = await readExpected(world, watcher, span);
+    await untilShown(watcher, expected).catch(() => undefined);
+    const { missing, wrong, gaps } = compare(takeShown(watcher, expected), expected);
+    counts.framesLost += missing;
+    counts.gaps += gaps;
+    if (wrong === null) continue;
+    const about = `${watcher.name} (${JSON.stringify(watcher.wanted)}, ${watcher.connections()} connections)`;
+    const where = `from ${wrong}, the ${expected.indexOf(wrong) + 1}th of ${expected.length}`;
+    world.violate("I5", `${about}: ${missing} frames are missing or out of order, ${where}`);
+  }
+  return counts;
+}
+
+const findShown = ({ shown }: Watcher, wanted: string) =>
+  shown.findLastIndex((frame) => frame.kind !== "gap" && frame.what === wanted);
+
+async function untilShown(watcher: Watcher, expected: Expected): Promise<void> {
+  const last = expected.at(-1);
+  const isThere = () => last === undefined || findShown(watcher, last) >= 0;
+  await eventually(isThere, { timeoutMs: patienceMs, everyMs: 50, what: `the last frame of ${watcher.name}` });
+}
+
+/** Up to the last one that was expected; all when that one is missing. */
+function takeShown(watcher: Watcher, expected: Expected): Shown[] {
+  const last = expected.at(-1);
+  if (last === undefined) return [];
+  const at = findShown(watcher, last);
+  return watcher.shown.splice(0, at < 0 ? watcher.shown.length : at + 1);
+}
+
+async function readExpected(
+  world: World,
+  { wanted, from }: Watcher,
+  { after, upTo }: { after: Position; upTo: Position },
+): Promise<Expected> {
+  const begun = from() ?? Number.MAX_SAFE_INTEGER;
+  if (wanted.types === "log") {
+    const rows = await world.query<{ id: string }>(
+      "select id from logs where service = $1 and seq > $2 and seq <= $3 order by seq",
+      [wanted.service ?? senderName, Math.max(after.log, begun), upTo.log],
+    );
+    return rows.map(({ id }) => id);
+  }
+  const rows = await world.query<{ what: string }>(
+    `select e.task_id || ' ' || e.version || ' ' || e.kind as what
+       from task_events e join tasks t on t.id = e.task_id
+      where e.seq > $1 and e.seq <= $2 and ($3::text is null or t.correlation_id = $3) order by e.seq`,
+    [Math.max(after.event, begun), upTo.event, wanted.correlationId ?? null],
+  );
+  return rows.map(({ what }) => what);
+}
+
+type Verdict = { missing: number; gaps: number; wrong: string | null };
+
+/** `wrong` is the first frame that should have been shown and was not, without any gap to cover it. */
+function compare(shown: readonly Shown[], expected: Expected): Verdict {
+  const parts = splitAtGaps(shown);
+  const gaps = parts.length - 1;
+  let at = 0;
+  let covered = 0;
+  for (const [place, part] of parts.entries()) {
+    if (place > 0) {
+      const next = part[0] === undefined ? expected.length : expected.indexOf(part[0], at);
+      covered += Math.max(0, next - at);
+      at = Math.max(at, next);
+    }
+    const bad = part.findIndex((what, offset) => what !== expected[at + offset]);
+    if (bad >= 0)
+      return { gaps, missing: countMissing(parts, expected), wrong: expected[at + bad] ?? part[bad] ?? null };
+    at += part.length;
+  }
+  const rest = expected.length - at;
+  return { gaps, missing: covered + rest, wrong: rest > 0 ? (expected[at] ?? null) : null };
+}
+
+function splitAtGaps(shown: readonly Shown[]): string[][] {
+  const parts: string[][] = [[]];
+  for (const frame of shown) {
+    if (frame.kind === "gap") parts.push([]);
+    else parts.at(-1)?.push(frame.what);
+  }
+  return parts;
+}
+
+/** Of frames that came twice or at a wrong place each counts as one. */
+function countMissing(parts: readonly string[][], expected: Expected): number {
+  const seen = new Set(parts.flat());
+  return Math.max(1, expected.filter((what) => !seen.has(what)).length);
+}

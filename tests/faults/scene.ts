@@ -1,0 +1,77 @@
+import { setTimeout as pause } from "node:timers/promises";
+import type { Dice } from "@signalbox/testing/dice.ts";
+import type { History } from "./history.ts";
+import type { Member } from "./member.ts";
+import type { World } from "./world.ts";
+
+/** What a fault is played in; its throws come from `dice` alone, so that a seed plays it again. */
+export type Scene = {
+  world: World;
+  dice: Dice;
+  label: string;
+  /** Says what was just done, and counts it. */
+  injected(what: string): void;
+  /** Killed without a goodbye: lines that it had not sent are gone. */
+  killed: Set<string>;
+  /** What the fault's own clients ask for is judged with everything else. */
+  history: History;
+};
+
+export type Fault = {
+  name: string;
+  /** For people, in the list of faults. */
+  about: string;
+  /** Injects it, lets it last and takes it away again; whatever is still broken then, the suite mends. */
+  inject(scene: Scene): Promise<void>;
+  /** Brings a load of its own. */
+  isQuiet?: boolean;
+};
+
+export function lasting(ms: number): Promise<void> {
+  return pause(ms);
+}
+
+/** SIGKILL at a random moment, and back again a little later, as a supervisor does it. */
+export async function killAndRestart(scene: Scene, member: Member): Promise<void> {
+  const { dice } = scene;
+  await lasting(dice.between(0, 900));
+  await member.end("SIGKILL");
+  scene.killed.add(member.name);
+  scene.injected(`SIGKILL of ${member.name}`);
+  await lasting(dice.between(300, 2_500));
+  await member.start();
+}
+
+/** Leases that a process holds, by the number in the name of its owner. */
+export async function leasesOf(world: World, pid: number): Promise<{ id: string; attempt: number }[]> {
+  return world.query("select id, attempt from tasks where status = 'running' and lease_owner like $1", [`%-${pid}-%`]);
+}
+
+/** The promise: within a lease and five seconds of their orchestrator's death runs are taken up, or have ended otherwise. */
+export async function judgeTakeOver(
+  scene: Scene,
+  held: readonly { id: string; attempt: number }[],
+  since: Date,
+): Promise<void> {
+  const { world } = scene;
+  const rows = await world.query<{ id: string; seconds: number | null }>(
+    `select v.id, extract(epoch from min(e.at) - $3::timestamptz)::float8 as seconds
+       from unnest($1::uuid[], $2::int[]) v (id, attempt)
+       left join task_events e on e.task_id = v.id and e.at > $3
+        and (e.data->>'attempt')::int = v.attempt and e.kind in ('lease_expired', 'completed', 'failed', 'retry_scheduled')
+      where not exists (select 1 from task_events c where c.task_id = v.id and c.kind in ('canceled', 'patched', 'rejected') and c.at > $3)
+      group by v.id`,
+    [held.map(({ id }) => id), held.map(({ attempt }) => attempt), since],
+  );
+  const latest = Math.max(0, ...rows.map(({ seconds }) => seconds ?? Number.POSITIVE_INFINITY));
+  world.say(`  ${held.length} runs were held; the last was taken up after ${latest.toFixed(1)} s`);
+  const promised = 35;
+  // A busy machine is late everywhere.
+  if (latest > promised + 4)
+    world.violate("recovery", `a run was taken up ${latest.toFixed(1)} s after its orchestrator was gone`);
+}
+
+export async function databaseNow(world: World): Promise<Date> {
+  const [row] = await world.query<{ now: Date }>("select clock_timestamp() as now");
+  return row?.now ?? new Date();
+}
