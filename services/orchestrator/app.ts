@@ -1,10 +1,11 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
-import { buildDoorbell } from "@signalbox/common/doorbell.ts";
+import { buildDoorbell, type Doorbell } from "@signalbox/common/doorbell.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
 import { buildLog, type Log } from "@signalbox/common/log.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
+import { buildRedisDoorbell } from "@signalbox/common/redis-doorbell.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
@@ -104,8 +105,19 @@ function buildDatabase(settings: Settings, instance: string, log: Log) {
     max: settings.DATABASE_POOL_SIZE,
     onError: complain("a database connection failed"),
   });
-  const onError = complain("the doorbell's connection failed; polling goes on");
-  const doorbell = buildDoorbell({ pool, url, name, self: instance, onError });
+  const doorbell = settings.REDIS_URL === undefined ? overPostgres() : overRedis(settings.REDIS_URL);
+
+  function overPostgres(): Doorbell {
+    const onError = complain("the doorbell's connection failed; polling goes on");
+    return buildDoorbell({ pool, url, name, self: instance, onError });
+  }
+
+  function overRedis(redisUrl: string): Doorbell {
+    const onAway = complain("Redis cannot be used; polling goes on, and this will be tried again");
+    const onBack = () => log.info("Redis can be used again");
+    return buildRedisDoorbell({ url: redisUrl, self: instance, onAway, onBack });
+  }
+
   return {
     pool,
     store: buildStore(pool),

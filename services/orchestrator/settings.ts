@@ -6,6 +6,15 @@ export const settings = defineSettings("orchestrator", {
   HOST: serviceSettings.HOST,
   PUBLIC_URL: serviceSettings.PUBLIC_URL,
   DATABASE_URL: serviceSettings.DATABASE_URL,
+  REDIS_URL: Type.Optional(
+    Type.String({
+      title: "redis://… or rediss://…",
+      description:
+        "A Redis (6 or newer) or Valkey that orchestrators wake each other by, instead of PostgreSQL's NOTIFY; it holds no data",
+      pattern: "^rediss?://[^\\s]+$",
+      writeOnly: true,
+    }),
+  ),
   LOGGING_URL: serviceSettings.LOGGING_URL,
   BASIC_AUTH_USER: serviceSettings.BASIC_AUTH_USER,
   BASIC_AUTH_PASS: serviceSettings.BASIC_AUTH_PASS,
