@@ -2,7 +2,6 @@ import { type ChildProcess, spawn } from "node:child_process";
 import { createInterface } from "node:readline";
 import { setTimeout as delay } from "node:timers/promises";
 import { httpGet } from "@signalbox/testing/http-get.ts";
-import { serviceFlags } from "./compile-cache.ts";
 
 /** What is needed to run one service. */
 export type ServicePlan = {
@@ -11,6 +10,8 @@ export type ServicePlan = {
   main: string;
   url: string;
   env: Record<string, string>;
+  /** Of Node itself. */
+  flags: readonly string[];
 };
 
 export type Ended = { code: number | null; signal: NodeJS.Signals | null };
@@ -29,7 +30,7 @@ export type Child = {
 const stopTimeoutMs = 27_000;
 
 export function spawnService(plan: ServicePlan, onLine: (line: string) => void): Child {
-  const child = spawn(process.execPath, [...serviceFlags, plan.main], {
+  const child = spawn(process.execPath, [...plan.flags, plan.main], {
     env: plan.env,
     // The channel carries nothing: it closes when the supervisor is gone, however it went, and the service then stops.
     stdio: ["ignore", "pipe", "pipe", "ipc"],

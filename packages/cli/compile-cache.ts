@@ -25,6 +25,11 @@ export function compileCacheFolder(repository: string): string {
  *   glibc gives every thread a heap of its own: 4 MB
  */
 export const serviceFlags = ["--max-semi-space-size=4", "--liftoff-only"];
+/*
+ * Logging holds little at once, whatever is sent to it; but with a whole machine to grow into, V8 rarely looks for what is garbage
+ * of a flood: 300 MB instead of 140.
+ */
+export const loggingFlags = [...serviceFlags, "--max-old-space-size=256"];
 export const serviceMemory = { MALLOC_ARENA_MAX: "2" };
 
 /** Fills the cache if it is not of these sources. A cache is no need: whatever goes wrong here costs memory, not function. */

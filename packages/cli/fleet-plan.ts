@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ServicePlan } from "./child.ts";
-import { compileCacheFolder, serviceMemory } from "./compile-cache.ts";
+import { compileCacheFolder, loggingFlags, serviceFlags, serviceMemory } from "./compile-cache.ts";
 import { findText } from "./home.ts";
 import { localUrl } from "./ports.ts";
 
@@ -112,7 +112,8 @@ function planService(
     ...serviceMemory,
     ...own,
   };
-  return { kind: "run", name, role, port, plan: { name, main, url: localUrl(port), env } };
+  const flags = role === "logging" ? loggingFlags : serviceFlags;
+  return { kind: "run", name, role, port, plan: { name, main, url: localUrl(port), env, flags } };
 }
 
 /** What the supervisor alone knows: who listens where. These win over every source. */

@@ -68,36 +68,32 @@ test.concurrent("a statement has at most 2,000 rows, and a request is never in t
   expect((await Promise.all(submits)).map((outcomes) => outcomes.length)).toEqual([4_500, 1_500, 600]);
 });
 
-test.concurrent("beyond its bounds requests are refused with a time to come again, and later taken", async () => {
-  const { ingest, statements } = rig({ rows: 100, bytes: 1_000_000 });
-  const busy: Promise<unknown>[] = [];
-  for (let n = 0; n < 2; n++) {
-    busy.push(ingest.submit(rows(n, 1)));
-    await turn();
-  }
-  const waiting = ingest.submit(rows(3_000, 90));
-  await turn();
-  expect(() => ingest.submit(rows(4_000, 20))).toThrowError(expect.objectContaining({ status: 429 }));
-  expect(() => ingest.submit([row(5_000, "x".repeat(1_000_000))])).toThrowError(
-    expect.objectContaining({ status: 429 }),
-  );
-  for (const one of statements) one.end();
-  await turn();
-  for (const one of statements) one.end();
-  await Promise.all([...busy, waiting]);
-  const later = ingest.submit(rows(4_000, 20));
-  await turn();
-  for (const one of statements) one.end();
-  expect(await later).toHaveLength(20);
-});
-
-test.concurrent("a request larger than the bounds is taken when nothing waits", async () => {
-  const { ingest, statements } = rig({ rows: 10, bytes: 1_000 });
-  const large = ingest.submit(rows(0, 50));
-  await turn();
-  for (const one of statements) one.end();
-  expect(await large).toHaveLength(50);
-});
+test.concurrent.each([
+  ["rows", rows(3_000, 100)],
+  ["bytes", [row(3_000, "x".repeat(1_000_000))]],
+])(
+  "beyond its bounds in %s new requests are refused until less waits; one that was let in is not",
+  async (_what, much) => {
+    const { ingest, statements } = rig({ rows: 100, bytes: 1_000_000 });
+    const taken: Promise<unknown>[] = [];
+    for (let n = 0; n < 2; n++) {
+      taken.push(ingest.submit(rows(n, 1)));
+      await turn();
+    }
+    ingest.admit();
+    taken.push(ingest.submit(much));
+    expect(() => ingest.admit()).toThrowError(
+      expect.objectContaining({ status: 429, headers: { "retry-after": "1" } }),
+    );
+    taken.push(ingest.submit(rows(4_000, 20)));
+    for (let at = 0; at < 3; at++) {
+      for (const one of statements) one.end();
+      await turn();
+    }
+    await Promise.all(taken);
+    ingest.admit();
+  },
+);
 
 test.concurrent("when the database is away all requests of the statement are told, and the next go on", async () => {
   const { ingest, statements } = rig();

@@ -1,18 +1,21 @@
 /**
  * Stores records of many requests with few statements: what came in while a statement ran goes into the next one. At once when
  * idle, at most two statements under way, at most 2,000 rows each. A request is answered when all its records are committed.
- * It is never spread over two statements at once, so the records of a sender keep their order. What waits is bounded by rows
- * and bytes; beyond, requests are refused at once.
+ * It is never spread over two statements at once, so the records of a sender keep their order. While what waits is beyond its
+ * bounds new requests are refused; what a request that was let in has left to store is not, or its sender would have to send
+ * what is stored already again.
  */
 import { rateLimited } from "@signalbox/common/errors.ts";
 import type { NewLog } from "../record.ts";
 import { type Outcome, type RecordStore, storeRecords } from "./store-records.ts";
 
 export type Ingest = {
+  /** @throws ApiError 429 when too much is waiting for one more request */
+  admit(): void;
   /**
    * Resolves when all are committed; an outcome for each, in their order.
    *
-   * @throws ApiError 429 when too much is waiting, 503 when the database is away
+   * @throws ApiError 503 when the database is away
    */
   submit(records: readonly NewLog[]): Promise<Outcome[]>;
   waiting(): { rows: number; bytes: number };
@@ -32,12 +35,12 @@ type Request = {
   reject(error: unknown): void;
 };
 
-const statement = { rows: 2_000, bytes: 8_388_608 };
+const statement = { rows: 2_000, bytes: 2_097_152 };
 const statementsAtOnce = 2;
-/** A row's fixed columns and the objects around it. */
+/** A row's fixed columns and the objects around it, in bytes. */
 const rowOverhead = 500;
 
-export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 25_165_824 } }: IngestOptions): Ingest {
+export function buildIngest({ store, onStored, bounds = { rows: 12_000, bytes: 6_291_456 } }: IngestOptions): Ingest {
   const queue: Request[] = [];
   const waiting = { rows: 0, bytes: 0 };
   let running = 0;
@@ -88,14 +91,13 @@ export function buildIngest({ store, onStored, bounds = { rows: 50_000, bytes: 2
 
   return {
     waiting: () => ({ ...waiting }),
+    admit() {
+      if (waiting.rows < bounds.rows && waiting.bytes < bounds.bytes) return;
+      throw rateLimited("Too many records wait to be stored; send them again in a moment.", 1);
+    },
     submit(records) {
       if (records.length === 0) return Promise.resolve([]);
       const bytes = records.reduce((sum, record) => sum + sizeOf(record), 0);
-      const isCrowded = waiting.rows + records.length > bounds.rows || waiting.bytes + bytes > bounds.bytes;
-      // A request that is larger than the bounds is taken when nothing else waits: else it never would be.
-      if (isCrowded && queue.length > 0) {
-        throw rateLimited("Too many records wait to be stored; send them again in a moment.", 1);
-      }
       return new Promise((resolve, reject) => {
         const request = { records, bytes, resolve, reject };
         queue.push(request);

@@ -5,6 +5,7 @@ import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import { momentOf } from "../record.ts";
 import { readRecords } from "./read-records.ts";
+import { takeRecords } from "./take-records.ts";
 
 export const postLog = ({ ingest, retentionDays, hide, onRejected }: Context) =>
   defineRoute({
@@ -16,22 +17,17 @@ export const postLog = ({ ingest, retentionDays, hide, onRejected }: Context) =>
     bodyTypes: ["application/json", "application/x-ndjson"],
     bodyLimitBytes: 16_777_216,
     bodyUnparsed: true,
-    bodyBudgetBytes: 16_777_216,
+    // What is stored meanwhile keeps two statements busy; more would only wait, and as records it weighs several times as much.
+    bodyBudgetBytes: 4_194_304,
     maxInFlight: 400,
     quiet: true,
     replies: { 202: LogReceipt },
     async handle({ rawBody, contentType }) {
       if (rawBody.length === 0) throw invalidRequest("", "has no body; send a record with level, service and message");
-      const { count, good, bad } = await readRecords(rawBody, contentType, {
-        moment: momentOf(Date.now(), retentionDays),
-        hide,
-      });
-      const outcomes = await ingest.submit(good.map(({ record }) => record));
-      const refused = outcomes.flatMap((message, at) =>
-        message === null ? [] : [{ index: good[at]?.index ?? 0, message }],
-      );
-      const rejected = [...bad, ...refused].sort((a, b) => a.index - b.index);
-      onRejected(rejected.length);
-      return { status: 202, body: { accepted: count - rejected.length, rejected } };
+      ingest.admit();
+      const reading = { moment: momentOf(Date.now(), retentionDays), hide };
+      const receipt = await takeRecords(ingest, readRecords(rawBody, contentType, reading));
+      onRejected(receipt.rejected.length);
+      return { status: 202, body: receipt };
     },
   });

@@ -7,8 +7,8 @@ import { compileCheck } from "@signalbox/common/validate.ts";
 import { judgeInput, type Moment, type NewLog, type Tools } from "../record.ts";
 import { isArray, sliceArray, sliceLines } from "../slices.ts";
 
-/** What a body holds: the good records with their places, and why the others are not taken. */
-export type ReadRecords = {
+/** A part of what a body holds: the good records with their places in the body, and why the others are not taken. */
+export type Chunk = {
   /** blank lines not counted */
   count: number;
   good: { index: number; record: NewLog }[];
@@ -22,50 +22,82 @@ const recordsMax = 10_000;
 /** A record must fit into a frame of the live stream. */
 const recordBytes = 2_097_152;
 const recordsPerTurn = 200;
+/** What is parsed at once of a large body: its records weigh several times as much as its bytes. */
+const chunkMax = { records: 2_000, bytes: 1_048_576 };
 const check = compileCheck(LogInputSchema);
 
 /**
- * Reads a body of one object, an array, or lines of JSON. Each record of several is parsed, checked and cleaned alone.
+ * Reads a body of one object, an array, or lines of JSON, in parts: the next one is parsed when it is asked for. Each record of
+ * several is parsed, checked and cleaned alone.
  *
- * @throws ApiError 400 or 413 when a lone object is bad, or the body is no list of records at all
+ * @throws ApiError 400 or 413 when a lone object is bad, or the body is no list of records at all; before the first part
  */
-export async function readRecords(
+export async function* readRecords(
   body: Uint8Array,
   contentType: string | null,
   reading: Reading,
-): Promise<ReadRecords> {
+): AsyncGenerator<Chunk> {
   const isLines = contentType === "application/x-ndjson";
-  if (!isLines && !isArray(body))
-    return { count: 1, good: [{ index: 0, record: readRecord(body, reading, 0) }], bad: [] };
+  if (!isLines && !isArray(body)) {
+    yield { count: 1, good: [{ index: 0, record: readRecord(body, reading, 0) }], bad: [] };
+    return;
+  }
   const slices = isLines ? sliceLines(body) : sliceArray(body);
   if (slices === null) throw invalidRequest("", "is not a JSON array: its brackets do not match");
-  if (slices.length > recordsMax) throw tooLarge(`Send at most ${recordsMax} records at once; got ${slices.length}.`);
-  return await readEach(slices, reading);
+  yield* judgeEach(slices, { sizeOf: (slice) => slice.length, read: (slice, at) => readRecord(slice, reading, at) });
 }
 
-async function readEach(slices: readonly Uint8Array[], reading: Reading): Promise<ReadRecords> {
-  const read: ReadRecords = { count: slices.length, good: [], bad: [] };
-  const known = new Set<string>();
-  for (const [index, slice] of slices.entries()) {
-    // Ten thousand records take a tenth of a second: others have their turn in between.
+export type Judging<T> = {
+  /** bytes of the body */
+  sizeOf(item: T): number;
+  /** @throws ApiError that says why the item is not taken */
+  read(item: T, index: number): NewLog;
+};
+
+/** @throws ApiError 413 when there are too many */
+export async function* judgeEach<T>(items: readonly T[], { sizeOf, read }: Judging<T>): AsyncGenerator<Chunk> {
+  if (items.length > recordsMax) throw tooLarge(`Send at most ${recordsMax} records at once; got ${items.length}.`);
+  let chunk = newChunk();
+  let bytes = 0;
+  for (const [index, item] of items.entries()) {
+    // Two thousand records take a fiftieth of a second: others have their turn in between.
     if (index % recordsPerTurn === recordsPerTurn - 1) await nextTurn();
-    try {
-      const record = readRecord(slice, reading, index);
-      if (!known.has(record.id)) read.good.push({ index, record });
-      known.add(record.id);
-    } catch (error) {
-      if (!(error instanceof ApiError)) throw error;
-      read.bad.push({ index, message: toReason(error) });
+    bytes += sizeOf(item);
+    if (chunk.count > 0 && (chunk.count === chunkMax.records || bytes > chunkMax.bytes)) {
+      yield chunk;
+      chunk = newChunk();
+      bytes = sizeOf(item);
     }
+    addTo(chunk, index, () => read(item, index));
   }
-  return read;
+  yield chunk;
 }
 
-function readRecord(slice: Uint8Array, { moment, hide }: Reading, index: number): NewLog {
+function addTo(chunk: Chunk, index: number, read: () => NewLog): void {
+  chunk.count++;
+  try {
+    chunk.good.push({ index, record: read() });
+  } catch (error) {
+    if (!(error instanceof ApiError)) throw error;
+    chunk.bad.push({ index, message: toReason(error) });
+  }
+}
+
+function newChunk(): Chunk {
+  return { count: 0, good: [], bad: [] };
+}
+
+function readRecord(slice: Uint8Array, reading: Reading, index: number): NewLog {
   if (slice.length > recordBytes) throw tooLarge(`A record may have at most ${recordBytes} bytes.`);
-  const value = parseJson(slice);
-  // Of a wrong megabyte the first problem is enough.
-  const problems = check(value, slice.length);
+  return judgeRecord(parseJson(slice), { ...reading, sizeBytes: slice.length, index });
+}
+
+/** @throws ApiError when it is not what the contract says, or of a time that is not taken */
+export function judgeRecord(
+  value: unknown,
+  { moment, hide, sizeBytes, index }: Reading & { sizeBytes: number; index: number },
+): NewLog {
+  const problems = check(value, sizeBytes);
   if (problems) throw invalidInput(problems);
   const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide });
   if (verdict.kind === "bad") throw invalidRequest(verdict.path, verdict.message);
