@@ -45,7 +45,7 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
   },
   logging: {
     any: [
-      ...["POST /log", "GET /logs", "GET /logs/{id}", "GET /logs/stream", "GET /logs/stats"],
+      ...["POST /log", "GET /logs", "GET /logs/{id}", "GET /logs/stream", "GET /logs/stats", "POST /v1/logs"],
       ...["POST /event", "GET /events", "GET /events/signatures"],
     ],
   },

@@ -1,6 +1,6 @@
 import fc from "fast-check";
-import { expect, test } from "vitest";
-import { uuidFloor, uuidOf, uuidTime, uuidv7 } from "./uuid.ts";
+import { expect, test, vi } from "vitest";
+import { uuidFloor, uuidFrom, uuidOf, uuidTime, uuidv7 } from "./uuid.ts";
 
 const version7 = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 // One less than the last: the next instant must have an id too.
@@ -13,6 +13,34 @@ test("ids made one after the other grow, each with the time it was made, and non
   expect(ids.every((id, at) => at === 0 || id > (ids[at - 1] ?? ""))).toBe(true);
   expect(uuidTime(ids[0] ?? "")).toBeGreaterThanOrEqual(from);
   expect(Math.abs((uuidTime(ids.at(-1) ?? "") ?? 0) - Date.now())).toBeLessThan(1_000);
+});
+
+test("ids stand still while the clock is a little behind, and go with one that was set back", () => {
+  const now = Date.now();
+  const clock = vi.spyOn(Date, "now");
+  try {
+    clock.mockReturnValue(now + 3_600_000);
+    const ahead = uuidv7();
+    clock.mockReturnValue(now + 3_600_000 - 9_999);
+    expect(uuidv7() > ahead).toBe(true);
+    clock.mockReturnValue(now);
+    expect(uuidTime(uuidv7())).toBe(now);
+  } finally {
+    clock.mockRestore();
+  }
+});
+
+test("the same content at the same time has the same id", () => {
+  const digest = fc.uint8Array({ minLength: 20, maxLength: 20 });
+  fc.assert(
+    fc.property(instants, digest, digest, (at, one, other) => {
+      expect(uuidFrom(at, one)).toMatch(version7);
+      expect(uuidTime(uuidFrom(at, one))).toBe(at);
+      expect(uuidFrom(at, one)).toBe(uuidFrom(at, one));
+      expect(uuidFrom(at, one) === uuidFrom(at, other)).toBe(uuidFrom(at + 1, one) === uuidFrom(at + 1, other));
+    }),
+  );
+  expect(uuidFrom(0, new Uint8Array(10).fill(1))).not.toBe(uuidFrom(0, new Uint8Array(10).fill(2)));
 });
 
 test("an id of a given time carries that time", () => {

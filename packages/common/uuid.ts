@@ -14,12 +14,15 @@ function drawBytes(size: number): Buffer {
 
 let lastMs = 0;
 let counter = 0;
+/** A clock that was set back by more was wrong before: ids go with it, instead of standing still until it is there again. */
+const backwardMaxMs = 10_000;
 
 /**
  * A UUIDv7: 48 bits of Unix time in ms, then a 12-bit counter that grows within one ms of this process, then 62 random bits.
  * Made in the application because PostgreSQL has `uuidv7()` only from 18 on.
  *
- * @param atMs the time it carries; omitted, the clock of now, and ids of one process are then strictly increasing
+ * @param atMs the time it carries; omitted, the clock of now, and ids of one process are then strictly increasing, unless the
+ *   clock is set back by more than ten seconds
  * @see RFC 9562, sections 5.7 and 6.2 (method 1)
  */
 export function uuidv7(atMs?: number): string {
@@ -34,7 +37,7 @@ export function uuidv7(atMs?: number): string {
 
 function nextInstant(random: Buffer): number {
   const now = Date.now();
-  if (now > lastMs) {
+  if (now > lastMs || now < lastMs - backwardMaxMs) {
     lastMs = now;
     // Half of the counter's room is kept for growth within the ms.
     counter = random.readUInt16BE(8) & 0x7ff;
@@ -43,6 +46,18 @@ function nextInstant(random: Buffer): number {
     counter = 0;
   }
   return lastMs;
+}
+
+/**
+ * The UUIDv7 of an instant whose random bits are those of a digest: the same content at the same time has the same id.
+ *
+ * @param digest at least ten bytes
+ */
+export function uuidFrom(atMs: number, digest: Uint8Array): string {
+  const time = Math.max(0, Math.floor(atMs)).toString(16).padStart(12, "0");
+  const hex = Buffer.from(digest).toString("hex", 0, 10);
+  const variant = (0x80 | ((digest[0] ?? 0) & 0x3f)).toString(16);
+  return `${time.slice(0, 8)}-${time.slice(8)}-7${hex.slice(2, 5)}-${variant}${hex.slice(5, 7)}-${hex.slice(7, 19)}`;
 }
 
 /** The Unix time in ms that a UUIDv7 carries; null for any other text. */
