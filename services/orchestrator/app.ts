@@ -15,7 +15,7 @@ import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
 import { buildDeliveryCounter, observe } from "./instruments.ts";
-import { buildEngine, channels, type Engine } from "./loops/engine.ts";
+import { buildEngine, channels, type Engine, type EngineOptions } from "./loops/engine.ts";
 import { buildGate } from "./loops/gate.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildOutbox, type Outbox } from "./loops/outbox.ts";
@@ -34,6 +34,8 @@ import type { RuleBook } from "./webhook-rules.ts";
 import { toSenders } from "./webhook-signature.ts";
 
 export type Settings = Static<typeof declared.schema>;
+/** What stands in for a part of the real thing. */
+export type Overrides = Pick<EngineOptions, "agents">;
 
 const clientGraceMs = 2_000;
 const requestGraceMs = 5_000;
@@ -41,7 +43,7 @@ const requestGraceMs = 5_000;
 const deliveriesAtOnce = 4;
 
 /** Builds the whole orchestrator from its settings; nothing runs and nothing is connected before `start`. */
-export function buildApp(settings: Settings, report: () => ConfigReport) {
+export function buildApp(settings: Settings, report: () => ConfigReport, overrides: Overrides = {}) {
   // Before all else: with wrong rules nothing must be started.
   const book = loadRules(settings.WEBHOOK_RULES_FILE);
   // Per boot, not per host: a restarted process must not take the leases of its dead self for its own.
@@ -65,6 +67,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     sealingKey,
     instance,
     log,
+    ...overrides,
   });
   const reconciling = buildReconciling(settings, database, log);
   const outbox = buildOutboxOf({ settings, database, live, sealingKey, log });
