@@ -18,8 +18,9 @@ export function findVagueNames(paths: string[]): Violation[] {
   return paths.filter((path) => vague.test(path) || /[-/](?:utils?|helpers?)\.tsx?$/.test(path));
 }
 
+/** A transaction is found by its `begin`: `commit` and `rollback` alone are also words of other systems. */
 const statement =
-  /^\s*(?:with\s+(?:recursive\s+)?\w+\s+as\s*(?:materialized\s*)?\(|select\s+\S|insert\s+into\s|update\s+[\w?]+\s+(?:\w+\s+)?set\s|delete\s+from\s|listen\s+\w|notify\s+\w|create\s+(?:table|index|function)\s|alter\s+table\s|begin(?:\s+isolation|\s*;|$)|commit$|rollback$)/i;
+  /^\s*(?:with\s+(?:recursive\s+)?\w+\s+as\s*(?:materialized\s*)?\(|select\s+\S|insert\s+into\s|update\s+[\w?]+\s+(?:\w+\s+)?set\s|delete\s+from\s|listen\s+\w|notify\s+\w|create\s+(?:table|index|function)\s|alter\s+table\s|begin(?:\s+isolation|\s*;|$))/i;
 const databaseConcepts = ["sql.ts", "tail.ts", "doorbell.ts"].map((file) => `packages/common/${file}`);
 
 export function findStraySql(modules: Module[]): Violation[] {
