@@ -57,11 +57,20 @@ async function checkOutputs({ world, lines, killed }: StateScene): Promise<void>
   }
 }
 
-const dropNote = /"message":"log records dropped","data":\{"count":(\d+)/;
+const dropNotes = [
+  /"message":"log records dropped","data":\{"count":(\d+)/,
+  /^(\d+) log records of \S+ were dropped at its end/,
+];
+
+function countDropped(texts: readonly string[]): number {
+  const counts = texts.flatMap((text) => dropNotes.map((note) => Number(note.exec(text)?.[1] ?? 0)));
+  return counts.reduce((sum, count) => sum + count, 0);
+}
 
 async function checkDelivery(world: World, member: Member, texts: readonly string[]): Promise<void> {
   const ids = texts.flatMap((text) => /"id":"([0-9a-f-]{36})"/.exec(text)?.[1] ?? []);
-  const dropped = texts.reduce((sum, text) => sum + Number(dropNote.exec(text)?.[1] ?? 0), 0);
+  const dropped = countDropped(texts);
+  if (dropped > 0) world.say(`  ${member.name} counted ${dropped} log records as dropped`);
   const countMissing = async () => {
     const [row] = await world.query<{ n: number }>(
       "select count(distinct id)::int as n from logs where id = any ($1::uuid[])",
@@ -143,7 +152,7 @@ async function checkFigures(world: World): Promise<void> {
     if (told !== JSON.stringify(sorted(table)))
       world.violate("I10", `the stats of ${name} say ${told}, the table ${JSON.stringify(sorted(table))}`);
     const metrics = await client.persist("/metrics", { base: url, giveUpMs: 10_000 });
-    const open = [...(metrics?.text ?? "").matchAll(/^signalbox_tasks_open\{[^}]*\} (\d+)/gm)];
+    const open = [...(metrics?.text ?? "").matchAll(/^signalbox_tasks_open\{.*\} (\d+)/gm)];
     const sum = open.reduce((total, found) => total + Number(found[1]), 0);
     if (sum !== 0) world.violate("I10", `the metrics of ${name} say that ${sum} tasks are open, and none is`);
   }

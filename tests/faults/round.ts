@@ -5,6 +5,7 @@ import { checkFrames, type FrameCounts, type Position } from "./check-frames.ts"
 import { checkState, residentMb } from "./check-state.ts";
 import { checkTasks } from "./check-tasks.ts";
 import type { Client } from "./client.ts";
+import { tellEvidence } from "./evidence.ts";
 import { History } from "./history.ts";
 import { type LogSender, startLogSender } from "./log-sender.ts";
 import { NewLines } from "./new-lines.ts";
@@ -76,6 +77,7 @@ export class Stage {
     await schedules.check();
     await checkState({ world, sender, lines: this.#lines, killed });
     clearInterval(sampling);
+    await tellEvidence(world, world.violations.slice(before));
     const maxMb = this.#mostMb;
     this.#mostMb = 0;
     const { repeats, unknown, slowestMs } = load.traffic();

@@ -103,7 +103,7 @@ const hostileJson: Fault = {
   },
 };
 
-const host = "host: x\r\n";
+const host = "host: x\r\nconnection: close\r\n";
 const bombs: Record<string, { parts: string[]; statuses: RegExp }> = {
   "a header of 17 kB": {
     parts: [`GET /health HTTP/1.1\r\n${host}x: ${"y".repeat(17_000)}\r\n\r\n`],

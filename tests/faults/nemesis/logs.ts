@@ -25,8 +25,12 @@ const spoolFull: Fault = {
     await world.logging.end("SIGTERM");
     scene.injected("logging is away");
     await lasting(dice.between(8_000, 12_000));
+    // What they hold is now lost with them, and they say how much it was.
+    const [first, second] = world.orchestrators;
+    await Promise.all([first?.end("SIGTERM"), second?.end("SIGTERM")]);
+    await Promise.all([first?.start(), second?.start()]);
     await world.logging.start();
-    await lasting(4_000);
+    await lasting(2_000);
   },
 };
 
@@ -50,7 +54,10 @@ async function flood({ world, label }: Scene, lane: number): Promise<Flood> {
     const reply = await client.once("/log", asked);
     count.sent += batchRows;
     if (reply?.status === 202) count.accepted += reply.body.accepted;
-    else count.refused += batchRows;
+    else {
+      count.refused += batchRows;
+      await lasting(200);
+    }
     if (reply !== null && ![202, 413, 429, 503].includes(reply.status))
       world.violate("log flood", `a batch was answered with ${reply.status}: ${reply.text.slice(0, 100)}`);
   }

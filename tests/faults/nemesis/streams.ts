@@ -18,7 +18,7 @@ async function pendingBytes({ world, label }: Scene): Promise<number> {
   const client = world.client("pending", label);
   const replies = await Promise.all(world.orchestrators.map(({ url }) => client.once("/metrics", { base: url })));
   const gauges = replies.map((reply) =>
-    Number(/^signalbox_stream_pending_bytes (\d+)/m.exec(reply?.text ?? "")?.[1] ?? 0),
+    Number(/^signalbox_stream_pending_bytes(?:\{.*\})? (\d+)/m.exec(reply?.text ?? "")?.[1] ?? 0),
   );
   return Math.max(...gauges);
 }
