@@ -109,8 +109,10 @@ function end(deploy: Deploy, status: DeployStatus, atMs: number): void {
 function writeBuildLog(state: State, service: Service, deploy: Deploy): void {
   if (deploy.hasLogged) return;
   deploy.hasLogged = true;
-  const fromMs = atStage(state, deploy, 1);
-  deploy.outcome.log.forEach((message, index) => {
+  const { log } = deploy.outcome;
+  // A millisecond apart, so that their order shows, and none in the future.
+  const fromMs = atStage(state, deploy, 1) - log.length;
+  log.forEach((message, index) => {
     service.logs.push({ id: newId("log"), atMs: fromMs + index, message, type: "build" });
   });
 }

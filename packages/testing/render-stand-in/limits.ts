@@ -36,22 +36,23 @@ export function spend(
   nowMs: number,
 ): Spent {
   const limits = limitsOf(call.operation, call.method, call.serviceId);
-  const left = limits.map((limit) => {
+  const spent = limits.map((limit) => {
     const known = spending.get(limit.name);
-    const spent = known && nowMs - known.fromMs < limit.windowMs ? known : { used: 0, fromMs: nowMs };
-    spending.set(limit.name, spent);
-    return { limit, spent, remaining: limit.most - spent.used };
+    const window = known && nowMs - known.fromMs < limit.windowMs ? known : { used: 0, fromMs: nowMs };
+    spending.set(limit.name, window);
+    return { limit, window };
   });
-  const isOver = left.some(({ remaining }) => remaining <= 0);
-  if (!isOver) for (const one of left) one.spent.used += 1;
-  const [least] = left.sort((a, b) => a.remaining / a.limit.most - b.remaining / b.limit.most);
+  const isOver = spent.some(({ limit, window }) => window.used >= limit.most);
+  if (!isOver) for (const { window } of spent) window.used += 1;
+  const share = ({ limit, window }: (typeof spent)[number]) => window.used / limit.most;
+  const [least] = spent.sort((a, b) => share(b) - share(a));
   if (!least) return { isOver, headers: {} };
-  const reset = Math.ceil((least.spent.fromMs + least.limit.windowMs - nowMs) / 1_000);
+  const reset = Math.ceil((least.window.fromMs + least.limit.windowMs - nowMs) / 1_000);
   return {
     isOver,
     headers: {
       "ratelimit-limit": String(least.limit.most),
-      "ratelimit-remaining": String(Math.max(0, least.limit.most - least.spent.used)),
+      "ratelimit-remaining": String(Math.max(0, least.limit.most - least.window.used)),
       "ratelimit-reset": String(reset),
       ...(isOver && { "retry-after": String(reset) }),
     },
