@@ -17,7 +17,7 @@ export type OutboxFeeder = {
 type Options = {
   store: Pick<Store, "feedOutbox">;
   tail: Pick<Tail, "position" | "started">;
-  hub: Pick<Hub, "onEntry">;
+  hub: Pick<Hub, "onStep">;
   publicUrl: string;
   log: Log;
   onFed: () => void;
@@ -40,13 +40,10 @@ export function buildOutboxFeeder({ store, tail, hub, publicUrl, log, onFed }: O
     const upTo = tail.position();
     if (!wanted || upTo <= readTo) return null;
     const fed = await store.feedOutbox(upTo, (entry) => toBody(entry, publicUrl));
-    if (fed.kind === "busy") return standbyMs;
-    if (fed.kind === "fed") {
-      if (fed.messages > 0) onFed();
-      return spacingMs;
-    }
-    readTo = upTo;
-    return fed.isOthers ? standbyMs : spacingMs;
+    if (fed.kind !== "busy") readTo = fed.kind === "fed" ? fed.readTo : upTo;
+    if (fed.kind !== "fed") return standbyMs;
+    if (fed.messages > 0) onFed();
+    return spacingMs;
   }
 
   return {
@@ -56,7 +53,7 @@ export function buildOutboxFeeder({ store, tail, hub, publicUrl, log, onFed }: O
       if (isNew) bell.ring();
     },
     async run(signal) {
-      const stop = hub.onEntry(bell.ring);
+      const stop = hub.onStep(bell.ring);
       // Before that there is no position to read up to.
       void tail.started.then(bell.ring);
       while (!signal.aborted) {

@@ -43,7 +43,7 @@ const failedMs = 1_000;
 /** An attempt takes half of it at most; the rest is for writing down what became of it. */
 const leaseMs = 30_000;
 const maxUnderWay = 200;
-const lane = 8;
+const lane = 16;
 
 export function buildOutboxSender(options: Options): OutboxSender {
   const { store, results, log, onSubscribers, onAttempt } = options;
@@ -69,19 +69,23 @@ export function buildOutboxSender(options: Options): OutboxSender {
 
   /** Milliseconds until it is worth looking again. */
   async function turn(signal: AbortSignal): Promise<number> {
+    // Whatever has just ended made room for more, most of the time.
+    if (underWay.size > 0 && (await claim(signal)) > 0) return 0;
     const { subscribers, dueMs } = await store.readOutlook();
     onSubscribers(subscribers);
     if (subscribers === 0) return idlePollMs;
     const soonMs = Math.min(dueMs ?? pollMs, pollMs * (0.8 + 0.2 * Math.random()));
-    return soonMs > 0 || signal.aborted ? soonMs : await claim();
+    if (soonMs > 0) return soonMs;
+    if (options.sealingKey === null) return warnOnce();
+    return (await claim(signal)) > 0 ? 0 : blockedMs;
   }
 
-  async function claim(): Promise<number> {
-    if (options.sealingKey === null) return warnOnce();
+  async function claim(signal: AbortSignal): Promise<number> {
     const limit = maxUnderWay - underWay.size;
-    const claimed = limit > 0 ? await store.claimMessages({ limit, leaseMs, lane }) : [];
+    if (limit <= 0 || signal.aborted) return 0;
+    const claimed = await store.claimMessages({ limit, leaseMs, lane });
     for (const message of claimed) start(message);
-    return claimed.length > 0 ? 0 : blockedMs;
+    return claimed.length;
   }
 
   return {

@@ -28,8 +28,8 @@ import type { Attempted, Tally } from "../outbox-verdict.ts";
 import { readLedger } from "./read-tasks.ts";
 import type { LedgerEntry } from "./rows.ts";
 
-/** How it went: somebody else is at it; everything is read; or a page was read and there may be more. */
-export type Fed = { kind: "busy" } | { kind: "level"; isOthers: boolean } | { kind: "fed"; messages: number };
+/** How it went: somebody else is at it, or has read all of it; or this read up to `readTo`, and stored so many messages. */
+export type Fed = { kind: "busy" } | { kind: "level" } | { kind: "fed"; readTo: number; messages: number };
 
 type Subscriber = { id: string; kinds: Set<EventKind>; types: Set<string> | null; fromSeq: number };
 type NewMessage = { subscriptionId: string; seq: number; taskId: string; body: string };
@@ -51,7 +51,7 @@ export function feedOutbox(pool: Pool, upTo: number, toBody: (entry: LedgerEntry
       sql`select seq from outbox_cursor for update skip locked`,
     );
     if (after === null) return { kind: "busy" };
-    if (after >= upTo) return { kind: "level", isOthers: true };
+    if (after >= upTo) return { kind: "level" };
     const subscribers = await many(
       db,
       toSubscriber,
@@ -62,9 +62,9 @@ export function feedOutbox(pool: Pool, upTo: number, toBody: (entry: LedgerEntry
     const entries = kinds.length === 0 ? [] : await readLedger(db, { after, upTo: end, limit: pageRows, kinds });
     const messages = entries.flatMap((entry) => toMessages(entry, subscribers, toBody));
     if (messages.length > 0) await insertMessages(db, messages);
-    await exec(db, sql`update outbox_cursor set seq = ${entries.at(-1)?.seq ?? end}`);
-    const isLevel = entries.length === 0 && end === upTo;
-    return isLevel ? { kind: "level", isOthers: false } : { kind: "fed", messages: messages.length };
+    const readTo = entries.at(-1)?.seq ?? end;
+    await exec(db, sql`update outbox_cursor set seq = ${readTo}`);
+    return { kind: "fed", readTo, messages: messages.length };
   });
 }
 
