@@ -28,6 +28,7 @@ import { buildSockets } from "./routes/sockets.ts";
 import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
 import { connectionNameOf } from "./store/orchestrators.ts";
+import type { LedgerEntry, LedgerStep } from "./store/rows.ts";
 import { buildStore } from "./store.ts";
 import { parseHook } from "./webhook-reconcile.ts";
 import type { RuleBook } from "./webhook-rules.ts";
@@ -139,13 +140,16 @@ type LiveOptions = { settings: Settings; database: Database; instance: string; l
 function buildLive({ settings, database, instance, log }: LiveOptions) {
   const { pool, store, doorbell } = database;
   const logStream = buildLogStreamClient({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
-  const tail = buildTail({
+  const tail = buildTail<LedgerEntry | LedgerStep>({
     pool,
     sequence: "task_events_seq",
     latest: store.latestEventSeq,
-    read: (after, upTo, limit) => store.readLedger({ after, upTo, limit }),
-    seqOf: (entry) => entry.seq,
-    deliver: (entries) => hub.publishEvents(entries),
+    read: (after, upTo, limit) => {
+      const range = { after, upTo, limit };
+      return hub.isFollowed() ? store.readLedger(range) : store.readSteps(range);
+    },
+    seqOf: (row) => row.seq,
+    deliver: (page) => hub.publishEvents(page),
     onError: (error) => log.warn({ err: error }, "the ledger could not be followed; this will be tried again"),
   });
   const hub = buildHub({ tail, logs: logStream, log });

@@ -86,12 +86,11 @@ function observeTasks({ metrics, store, hub }: Watched): void {
       buckets: runBuckets,
     },
   );
-  hub.onEntry(({ event, task }) => {
-    events.inc({ kind: event.kind, type: task.type });
-    if (event.kind === "started" && task.attempt === 1)
-      waits.observe({ type: task.type }, secondsBetween(task.runAt, event.at));
-    if ((event.kind === "completed" || event.kind === "failed") && task.startedAt) {
-      runs.observe({ type: task.type, outcome: event.kind }, secondsBetween(task.startedAt, event.at));
+  hub.onStep(({ kind, type, attempt, atMs, runAtMs, startedMs }) => {
+    events.inc({ kind, type });
+    if (kind === "started" && attempt === 1) waits.observe({ type }, secondsBetween(runAtMs, atMs));
+    if ((kind === "completed" || kind === "failed") && startedMs !== null) {
+      runs.observe({ type, outcome: kind }, secondsBetween(startedMs, atMs));
     }
   });
   const readOpen = shareReading(store.countByStatus);
@@ -156,6 +155,6 @@ function observeStreams({ metrics, streams, tail, pool }: Watched): void {
   });
 }
 
-function secondsBetween(from: string, to: string): number {
-  return Math.max(0, (Date.parse(to) - Date.parse(from)) / 1_000);
+function secondsBetween(fromMs: number, toMs: number): number {
+  return Math.max(0, (toMs - fromMs) / 1_000);
 }

@@ -10,6 +10,7 @@ import * as leases from "./store/leases.ts";
 import { attend, leave } from "./store/orchestrators.ts";
 import * as outbox from "./store/outbox.ts";
 import { countUses, forgetUses } from "./store/rate-limits.ts";
+import { readSteps } from "./store/read-steps.ts";
 import * as reads from "./store/read-tasks.ts";
 import * as schedules from "./store/schedules.ts";
 import { readTaskStats } from "./store/stats.ts";
@@ -23,6 +24,7 @@ export type Store = ReturnType<typeof buildStore>;
 const statements = {
   getReplayed,
   ...reads,
+  readSteps,
   cancelTree,
   claimTasks,
   finishAttempts,

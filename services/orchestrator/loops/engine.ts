@@ -126,8 +126,7 @@ function buildRouting({ store, doorbell, instance, log, onRoom }: Routing) {
 
 /** Somebody ended or took away a run that may be ours; if it is, its agent is told to stop. */
 function dropTakenRuns(hub: Hub, dispatcher: Dispatcher): void {
-  hub.onEntry(({ event, task }) => {
-    const isTaken = hasEnded(task.status) || task.status === "waiting";
-    if (isTaken) dispatcher.drop(event.taskId, task.attempt);
+  hub.onStep(({ taskId, status, attempt }) => {
+    if (hasEnded(status) || status === "waiting") dispatcher.drop(taskId, attempt);
   });
 }

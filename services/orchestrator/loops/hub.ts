@@ -6,6 +6,9 @@
  * missed, up to the hub's position; or *off*. The step from behind to live is taken in one go of the event loop, when the last
  * read has reached the position, so nothing falls between. A feed never sends a number that is not above its own, so nothing
  * comes twice. A client whose buffer is full turns to behind and goes on from its own position when it has drained.
+ *
+ * While nobody follows, the ledger is read without its tasks (`readSteps`). A client that comes while such a page is on its way
+ * turns to behind when it arrives, and reads for itself what the page did not hold.
  */
 
 import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
@@ -13,16 +16,20 @@ import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
 import { type Part, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
-import type { LedgerEntry } from "../store/rows.ts";
+import { type LedgerEntry, type LedgerStep, toLedgerStep } from "../store/rows.ts";
 import type { Subscriber } from "./subscriber.ts";
 
 export type Hub = {
   position(): StreamPosition;
-  /** The tail of the ledger delivers here. */
-  publishEvents(entries: readonly LedgerEntry[]): void;
+  /** Somebody wants to see the tasks, and not only what happened to them. */
+  isFollowed(): boolean;
+  /** The tail of the ledger delivers here: entries while the hub is followed. */
+  publishEvents(page: readonly (LedgerEntry | LedgerStep)[]): void;
   subscribe(subscriber: Subscriber): () => void;
   subscribers(): number;
-  /** Every entry of the ledger as it passes; for waiting requests and for runs that others ended. */
+  /** Everything that happens, as it passes; for runs that others ended, and for the metrics. */
+  onStep(listener: (step: LedgerStep) => void): () => void;
+  /** Every entry of the ledger as it passes, for waiting requests: what is drawn after the call is not missed. */
   onEntry(listener: (entry: LedgerEntry) => void): () => void;
   /** Resolves when the tail has begun, and the log stream has been reached or not; for the latter at most the time given. */
   settled(timeoutMs: number): Promise<void>;
@@ -42,6 +49,7 @@ export type HubOptions = {
 export function buildHub(options: HubOptions): Hub {
   const subscribers = new Set<Subscriber>();
   const listeners = new Set<(entry: LedgerEntry) => void>();
+  const stepListeners = new Set<(step: LedgerStep) => void>();
   const firstWord = Promise.withResolvers<void>();
   let taskSeq: number | null = null;
   let logSeq: number | null = null;
@@ -58,6 +66,19 @@ export function buildHub(options: HubOptions): Hub {
         return shared;
       });
     }
+  }
+
+  function pass(row: LedgerEntry | LedgerStep): void {
+    if (isEntry(row)) passEntry(row);
+    else taskSeq = row.seq;
+    const step = isEntry(row) ? toLedgerStep(row) : row;
+    for (const listener of stepListeners) listener(step);
+  }
+
+  function passEntry(entry: LedgerEntry): void {
+    if (subscribers.size > 0) publish(toTaskPart(entry));
+    else taskSeq = entry.seq;
+    for (const listener of listeners) listener(entry);
   }
 
   function moveTo(seq: number): void {
@@ -85,18 +106,21 @@ export function buildHub(options: HubOptions): Hub {
 
   return {
     position,
-    publishEvents(entries) {
-      for (const entry of entries) {
-        if (subscribers.size > 0) publish(toTaskPart(entry));
-        else taskSeq = entry.seq;
-        for (const listener of listeners) listener(entry);
-      }
+    isFollowed: () => subscribers.size > 0 || listeners.size > 0,
+    publishEvents(page) {
+      for (const row of page) pass(row);
+      if (page.every(isEntry)) return;
+      for (const subscriber of subscribers) subscriber.missedTasks();
     },
     subscribe(subscriber) {
       subscribers.add(subscriber);
       return () => subscribers.delete(subscriber);
     },
     subscribers: () => subscribers.size,
+    onStep(listener) {
+      stepListeners.add(listener);
+      return () => stepListeners.delete(listener);
+    },
     onEntry(listener) {
       listeners.add(listener);
       return () => listeners.delete(listener);
@@ -108,6 +132,10 @@ export function buildHub(options: HubOptions): Hub {
     },
     followLogs: (signal) => followForever(followOnce, options.log, signal),
   };
+}
+
+function isEntry(row: LedgerEntry | LedgerStep): row is LedgerEntry {
+  return "task" in row;
 }
 
 async function followForever(

@@ -76,6 +76,11 @@ export class Subscriber {
     this.#log.seq ??= seq;
   }
 
+  /** Something passed that was not read with its task. */
+  missedTasks(): void {
+    if (this.#task.mode === "live") void this.#catchUp(this.#task);
+  }
+
   /** The logging service has dropped records that were never read. */
   missedLogs(): void {
     if (this.#log.mode === "live") this.#sendGap("retention");

@@ -69,6 +69,34 @@ export function toEvent(row: Row): TaskEvent {
 /** One event with the task as it was right after it, and its place in the ledger. */
 export type LedgerEntry = { seq: number; event: TaskEvent; task: Task };
 
+/** What changed, without what it changed: all that is needed while nobody watches. */
+export type LedgerStep = {
+  seq: number;
+  taskId: string;
+  kind: EventKind;
+  type: string;
+  /** After the event, as all of the rest. */
+  status: TaskStatus;
+  attempt: number;
+  atMs: number;
+  runAtMs: number;
+  startedMs: number | null;
+};
+
+export function toLedgerStep({ seq, event, task }: LedgerEntry): LedgerStep {
+  return {
+    seq,
+    taskId: event.taskId,
+    kind: event.kind,
+    type: task.type,
+    status: task.status,
+    attempt: task.attempt,
+    atMs: Date.parse(event.at),
+    runAtMs: Date.parse(task.runAt),
+    startedMs: task.startedAt === null ? null : Date.parse(task.startedAt),
+  };
+}
+
 /** A row of `task_events` (columns prefixed `e_`) joined with its task. */
 export function toLedgerEntry(row: Row): LedgerEntry {
   const event = toEvent({

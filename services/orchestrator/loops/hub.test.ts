@@ -1,0 +1,83 @@
+import { buildLog } from "@signalbox/common/log.ts";
+import { expect, test } from "vitest";
+import type { LogStreamClient } from "../clients/log-stream.ts";
+import type { LedgerEntry, LedgerStep } from "../store/rows.ts";
+import { buildHub } from "./hub.ts";
+import { Subscriber } from "./subscriber.ts";
+
+const logs: LogStreamClient = {
+  follow: () => {
+    throw new Error("no logs here");
+  },
+  close: async () => undefined,
+};
+const { log } = buildLog({ service: "test", level: "fatal", format: "json", print: () => undefined });
+
+const stepOf = (seq: number): LedgerStep => ({
+  seq,
+  taskId: "t",
+  kind: "completed",
+  type: "work",
+  status: "completed",
+  attempt: 1,
+  atMs: 2,
+  runAtMs: 0,
+  startedMs: 1,
+});
+const entryOf = (seq: number) =>
+  ({
+    seq,
+    event: { id: `event ${seq}`, taskId: "t", kind: "completed", at: "2026-01-01T00:00:00.000Z" },
+    task: {
+      id: "t",
+      type: "work",
+      status: "completed",
+      attempt: 1,
+      runAt: "2026-01-01T00:00:00.000Z",
+      startedAt: null,
+    },
+  }) as unknown as LedgerEntry;
+
+function buildBox() {
+  const hub = buildHub({ tail: { position: () => 10, started: Promise.resolve() }, logs, log });
+  const frames: string[] = [];
+  const end = new AbortController();
+  const sink = { send: (text: string) => void frames.push(text), pendingBytes: () => 0, close: () => undefined };
+  const readLedger = async ({ after, upTo }: { after: number; upTo: number }) =>
+    Array.from({ length: upTo - after }, (_, at) => entryOf(after + at + 1));
+  return {
+    hub,
+    shown: () => frames.map((text) => JSON.parse(text).event.id),
+    follow() {
+      const sources = { position: hub.position, readLedger, logs };
+      const filter = { types: { task: true, log: false } };
+      const subscriber = new Subscriber({ filter, since: null, sink, sources, signal: end.signal });
+      hub.subscribe(subscriber);
+      subscriber.start();
+    },
+    [Symbol.dispose]: () => end.abort(),
+  };
+}
+
+test("a client that comes while a page without tasks is on its way reads them itself, once and in order", async () => {
+  using box = buildBox();
+  const isFollowedBefore = box.hub.isFollowed();
+  box.follow();
+  box.hub.publishEvents([stepOf(11), stepOf(12)]);
+  await expect.poll(box.shown).toEqual(["event 11", "event 12"]);
+  box.hub.publishEvents([entryOf(13)]);
+  expect(box.shown()).toEqual(["event 11", "event 12", "event 13"]);
+  expect([isFollowedBefore, box.hub.isFollowed()]).toEqual([false, true]);
+});
+
+test("a step says the same whether it was read with its task or without", () => {
+  using box = buildBox();
+  const steps: LedgerStep[] = [];
+  box.hub.onStep((step) => void steps.push(step));
+  box.hub.publishEvents([stepOf(11)]);
+  box.hub.publishEvents([entryOf(12)]);
+  expect(steps.map(({ seq, kind, status, attempt }) => [seq, kind, status, attempt])).toEqual([
+    [11, "completed", "completed", 1],
+    [12, "completed", "completed", 1],
+  ]);
+});
