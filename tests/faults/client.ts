@@ -28,11 +28,14 @@ export type ClientOptions = {
 const connections = new Agent({ connections: 256, keepAliveTimeout: 4_000, connect: { timeout: 3_000 } });
 const timeoutMs = 12_000;
 const longestPauseMs = 1_000;
+const avoidMs = 10_000;
 
 /** A client of the orchestrators that knows how to take no for an answer: each user has one. */
 export class Client {
   readonly #options: ClientOptions;
   readonly #dice: Dice;
+  /** Until when whoever did not answer is left alone. */
+  readonly #silent = new Map<string, number>();
   readonly traffic: Traffic = { requests: 0, unknown: 0, refused: 0, repeats: 0, slowestMs: 0 };
 
   constructor(options: ClientOptions, dice: Dice) {
@@ -43,7 +46,7 @@ export class Client {
   /** Asks once; null when no answer came, so that nobody knows what became of it. */
   async once(path: string, asked: Asked = {}): Promise<Reply | null> {
     const { method = "GET", body, headers = {}, as = "person" } = asked;
-    const base = asked.base ?? this.#dice.pick(this.#options.bases());
+    const base = asked.base ?? this.#pick();
     const startedAt = performance.now();
     this.traffic.requests++;
     try {
@@ -65,8 +68,16 @@ export class Client {
       return { status: response.statusCode, body: parse(text), text, headers: response.headers };
     } catch {
       this.traffic.unknown++;
+      this.#silent.set(base, performance.now() + avoidMs);
       return null;
     }
+  }
+
+  #pick(): string {
+    const bases = this.#options.bases();
+    const now = performance.now();
+    const well = bases.filter((base) => (this.#silent.get(base) ?? 0) < now);
+    return this.#dice.pick(well.length > 0 ? well : bases);
   }
 
   /** Asks until there is an answer that another try would not better; null when the time is up. */

@@ -51,8 +51,8 @@ export class Stage {
     const people = startPeople(world, label, history);
     const sender = startLogSender(world, label);
     const schedules = await startSchedules(world, label);
-    const isLoaded = faults.some(({ isQuiet }) => !isQuiet);
-    const load = startLoad(world, label, { history, users: isLoaded ? userCount : userCount / 5 });
+    const hasOwnLoad = faults.some(({ isQuiet }) => isQuiet);
+    const load = startLoad(world, label, { history, users: hasOwnLoad ? userCount / 5 : userCount });
     await pause(warmUpMs);
     const injected: string[] = [];
     const killed = new Set<string>();
@@ -100,6 +100,8 @@ export class Stage {
       "select id, attempt from tasks where status = 'running'",
     );
     await world.heal();
+    const healedMs = performance.now() - startedAt;
+    if (healedMs > 1_000) world.say(`  everything runs again after ${(healedMs / 1_000).toFixed(1)} s`);
     const client = world.client("probe", label);
     const limit = { timeoutMs: recoveryMs, everyMs: 100 };
     await Promise.all(

@@ -84,7 +84,8 @@ async function attack(scene: Scene, client: Client, all: Record<string, Attack>)
   for (const name of dice.shuffle(Object.keys(all))) {
     const { path, statuses, ...asked } = all[name] as Attack;
     const headers = { "content-type": "application/json", ...asked.headers };
-    const reply = await client.once(path, { ...asked, headers });
+    // Beside other faults it may be asked again until somebody can answer.
+    const reply = await client.persist(path, { ...asked, headers, giveUpMs: 30_000 });
     scene.injected(name);
     if (reply === null || !statuses.includes(reply.status))
       world.violate("attack", `${name}: ${reply?.status ?? "no answer"} ${reply?.text.slice(0, 120)}`);

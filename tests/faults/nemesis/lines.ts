@@ -20,7 +20,13 @@ async function post({ scene, client, key }: Lane, at: number, ms: number): Promi
   const wish = toWish(key, at, nonce, ms);
   const asked = scene.history.asked(nonce, -1, wish);
   const headers = { "idempotency-key": nonce };
-  const reply = await client.persist("/task", { method: "POST", body: wish.body, headers, giveUpMs: 90_000 });
+  const reply = await client.persist("/task", {
+    method: "POST",
+    body: wish.body,
+    headers,
+    giveUpMs: 90_000,
+    timeoutMs: 6_000,
+  });
   if (reply === null || reply.status > 201) {
     scene.history.odd(`the post ${nonce} was answered with ${reply?.status}`);
     return null;
@@ -49,7 +55,7 @@ const twoOrchestrators: Fault = {
   async inject(scene) {
     const { world, dice } = scene;
     const [killed, stopped, ...others] = dice.shuffle(world.orchestrators);
-    await Promise.all(others.map((member) => member.end("SIGTERM")));
+    const leaving = Promise.all(others.map((member) => member.end("SIGTERM")));
     const lanes = Promise.all(openLanes(scene, keys).map(postLane));
     scene.injected(
       `${keys * perKey} tasks of ${keys} keys, ${world.orchestrators.length - others.length} orchestrators`,
@@ -70,7 +76,7 @@ const twoOrchestrators: Fault = {
     await judgeTakeOver(scene, [...held, ...frozen], since);
     stopped.thaw();
     scene.injected(`SIGCONT of ${stopped.name}`);
-    await lanes;
+    await Promise.all([lanes, leaving]);
   },
 };
 
