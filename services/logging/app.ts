@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Credentials } from "@signalbox/common/auth.ts";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
-import { buildLog } from "@signalbox/common/log.ts";
+import { buildLog, type Log } from "@signalbox/common/log.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
 import { buildRedactor } from "@signalbox/common/redact.ts";
 import { buildPool, type Pool } from "@signalbox/common/sql.ts";
@@ -35,13 +35,51 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     delivery: null,
   });
   const { log } = logs;
-  const redactor = buildRedactor(redaction);
+  const core = buildCore(settings, log);
+  const http = buildHttp({
+    service: "logging",
+    version,
+    routes: buildRoutes({
+      ...core,
+      hide: buildRedactor(redaction).redact,
+      onRejected: core.instruments.onRejected,
+    }),
+    credentials: toCredentials(settings),
+    allowedOrigins: settings.WS_ALLOWED_ORIGINS,
+    log,
+    report,
+    metrics: core.metrics,
+    checks: async () => [await checkDatabase(core.store.ping)],
+  });
+  let listening: Listening | null = null;
+
+  return {
+    logs,
+    routes: http.routes,
+    port: () => listening?.port ?? settings.PORT,
+    async start(): Promise<void> {
+      core.start();
+      listening = await listen(http.app, { port: settings.PORT, host: settings.HOST });
+      log.info({ port: listening.port }, `logging listens on port ${listening.port}`);
+    },
+    /** Ends the streams, answers what was already sent, then lets go of the database. */
+    async stop(): Promise<void> {
+      await listening?.close(10_000);
+      await core.stop();
+      log.info("logging stopped");
+      await logs.close();
+    },
+  };
+}
+
+/** All but HTTP: what stores, what follows, and what tends the days. */
+function buildCore(settings: Settings, log: Log) {
   const complain = (what: string) => (error: unknown) => log.warn({ err: error }, what);
   const pools = openPools(settings, complain("a database connection failed"));
   const store = buildStore(pools);
   const metrics = buildMetrics("logging");
   const streams = buildStreams({ store, tail: () => tail });
-  const instruments = buildInstruments(metrics, { ingest: () => ingest, streams, tail: () => tail, pools });
+  const instruments = buildInstruments(metrics, { ingest: () => ingest, streams, tail: () => tail, pools, store });
   const tail: Tail = buildTail({
     pool: pools.writes,
     sequence: "logs_seq",
@@ -58,47 +96,19 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
       tail.ring();
     },
   });
-  const retentionDays = settings.LOG_RETENTION_DAYS;
-  const retention = buildRetention({ store, retentionDays, log });
-  const http = buildHttp({
-    service: "logging",
-    version,
-    routes: buildRoutes({
-      store,
-      ingest,
-      streams,
-      retentionDays,
-      hide: redactor.redact,
-      onRejected: instruments.onRejected,
-    }),
-    credentials: toCredentials(settings),
-    allowedOrigins: settings.WS_ALLOWED_ORIGINS,
-    log,
-    report,
-    metrics,
-    checks: async () => [await checkDatabase(store.ping)],
-  });
+  const keeping = { retentionDays: settings.LOG_RETENTION_DAYS, maxBytes: settings.LOG_RETENTION_MB * 1_048_576 };
+  const retention = buildRetention({ store, ...keeping, log, onDropped: instruments.onDropped });
   const stopping = new AbortController();
   let loops: Promise<void>[] = [];
-  let listening: Listening | null = null;
-
   return {
-    logs,
-    routes: http.routes,
-    port: () => listening?.port ?? settings.PORT,
-    async start(): Promise<void> {
+    ...{ store, metrics, streams, instruments, ingest, keeping },
+    start(): void {
       loops = [tail, retention, { run: streams.beat }].map((loop) => loop.run(stopping.signal));
-      listening = await listen(http.app, { port: settings.PORT, host: settings.HOST });
-      log.info({ port: listening.port }, `logging listens on port ${listening.port}`);
     },
-    /** Ends the streams, answers what was already sent, then lets go of the database. */
     async stop(): Promise<void> {
-      await listening?.close(10_000);
       stopping.abort();
       await Promise.all(loops);
       await Promise.all([pools.writes.end(), pools.reads.end()]);
-      log.info("logging stopped");
-      await logs.close();
     },
   };
 }

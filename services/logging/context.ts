@@ -7,7 +7,7 @@ export type Context = {
   store: Store;
   ingest: Ingest;
   streams: LogStreams;
-  retentionDays: number;
+  keeping: { retentionDays: number; maxBytes: number };
   /** Hides secrets in any JSON value. */
   hide(value: unknown): unknown;
   /** Counts records that were not taken. */

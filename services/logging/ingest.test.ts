@@ -2,7 +2,7 @@ import { gzipSync } from "node:zlib";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { expect, test } from "vitest";
-import { internalKey, startLogging } from "./logging.fixture.ts";
+import { basic, internalKey, startLogging } from "./logging.fixture.ts";
 
 const record = (message: string, more: object = {}) => ({ level: "info", service: "test", message, ...more });
 const hourMs = 3_600_000;
@@ -165,6 +165,24 @@ test.concurrent.each(["application/json", "application/x-ndjson"])("a gzip body 
   const answer = await fetch(`${logging.url}/log`, { method: "POST", headers, body });
   expect([answer.status, await answer.json()]).toEqual([202, { accepted: 1, rejected: [] }]);
   expect((await logging.list()).map(({ message }) => message)).toEqual(["packed"]);
+});
+
+test.concurrent("a page in a browser reports as much as a person reads; services are not limited", async () => {
+  await using logging = await startLogging();
+  const report = (headers: Record<string, string>, body: unknown) =>
+    fetch(`${logging.url}/log`, {
+      method: "POST",
+      headers: { "content-type": "application/json", ...headers },
+      body: JSON.stringify(body),
+    });
+  const lines = (count: number) =>
+    Array.from({ length: count }, (_, n) => ({ ...record(`error ${n}`), service: "dashboard" }));
+  expect(await (await report({ authorization: basic }, lines(70))).json()).toMatchObject({ accepted: 60 });
+  const one = await report({ authorization: basic }, lines(1)[0]);
+  expect([one.status, one.headers.get("retry-after")]).toEqual([429, "5"]);
+  expect(await (await report({ "x-internal-key": internalKey }, lines(70))).json()).toMatchObject({ accepted: 70 });
+  expect(await (await report({ authorization: basic }, record("a script's"))).json()).toMatchObject({ accepted: 1 });
+  expect((await report({}, lines(1)[0])).status).toBe(401);
 });
 
 test.concurrent("the same id again is accepted and stored once, however it is sent", async () => {

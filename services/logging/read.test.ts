@@ -1,6 +1,8 @@
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { expect, test } from "vitest";
 import { type Logging, startLogging } from "./logging.fixture.ts";
+import type { Place } from "./store/read-logs.ts";
+import { type SearchedLogs, searchLogs } from "./store/search-logs.ts";
 
 const record = (message: string, more: object = {}) => ({ level: "info", service: "test", message, ...more });
 const at = (ms: number) => new Date(Date.now() - ms).toISOString();
@@ -57,6 +59,49 @@ test.concurrent("wildcards and quotes in q are plain characters", async () => {
   expect(await messages(logging, "q=a_b")).toEqual(["a_b"]);
   expect(await messages(logging, "q=%5C")).toEqual(["back\\slash"]);
   expect(await messages(logging, "q=o'h")).toEqual(["o'hara"]);
+});
+
+test.concurrent("a text is looked for as far back as time allows; the answer says how far, and its cursor goes on", async () => {
+  await using logging = await startLogging();
+  const texts = Array.from({ length: 1_000 }, (_, n) => (n % 100 === 0 ? `needle ${n}` : `hay ${n}`));
+  await logging.postLines(texts.map((message, n) => record(message, { at: at(1_000 + n) })));
+  const bounds = { firstStep: 150, mostStep: 150, budgetMs: 0, stepMs: 0 };
+  const found: string[] = [];
+  const steps: number[] = [];
+  for (let below: Place | null = null, isOver = false; !isOver; ) {
+    const page = { filter: { q: "NEEDLE", service: "test" }, limit: 100, below };
+    const answer: SearchedLogs = await searchLogs(logging.database.pool, page, bounds);
+    found.push(...answer.items.map(({ message }) => message));
+    steps.push(answer.items.length);
+    expect(answer.hasMore).toBe(answer.scannedTo !== null);
+    [below, isOver] = [answer.scannedTo, !answer.hasMore];
+  }
+  expect(found).toEqual(texts.filter((text) => text.startsWith("needle")));
+  expect(steps).toEqual([2, 1, 2, 1, 2, 1, 1]);
+});
+
+test.concurrent("a search in time says that it went through all of its range; its pages are full and meet", async () => {
+  await using logging = await startLogging();
+  const texts = Array.from({ length: 40 }, (_, n) => (n % 2 === 0 ? `needle ${n}` : `hay ${n}`));
+  await logging.postLines(texts.map((message, n) => record(message, { at: at(1_000 + n) })));
+  const { body } = await logging.get("/logs?q=needle&limit=8");
+  expect([body.items.length, body.searchedSince]).toEqual([8, null]);
+  expect(await pages(logging, "q=needle&limit=8")).toEqual(texts.filter((text) => text.startsWith("needle")));
+  expect((await logging.get("/logs?q=nothing")).body).toEqual({ items: [], nextCursor: null, searchedSince: null });
+  expect((await logging.get("/logs?limit=1")).body).not.toHaveProperty("searchedSince");
+});
+
+test.concurrent("a statement that takes too long is a 503 that says how to narrow it", async () => {
+  await using logging = await startLogging();
+  await logging.post(record("slow"));
+  await logging.database.pool.query(`
+    alter table logs rename to stored_logs;
+    create view logs as select s.* from stored_logs s, lateral (select pg_sleep(6)) slowly`);
+  const [list, stats] = await Promise.all([logging.get("/logs?service=test"), logging.get("/logs/stats")]);
+  for (const { status, body, headers } of [list, stats]) {
+    expect([status, body.error.code, headers["retry-after"]]).toEqual([503, "unavailable", "1"]);
+    expect(body.error.message).toMatch(/narrow the time range/);
+  }
 });
 
 test.concurrent("pages meet each record once while newer ones keep coming in", async () => {

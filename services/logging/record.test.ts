@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { dayMs, isExpired, judgeInput, momentOf } from "./record.ts";
+import { dayMs, judgeInput, momentOf } from "./record.ts";
 
 const nowMs = Date.parse("2026-06-15T12:00:00.000Z");
 const moment = momentOf(nowMs, 30);
@@ -57,9 +57,4 @@ test.concurrent.each([
 
 test.concurrent("microseconds are cut, as the table would", () => {
   expect(place({ at: "2026-06-15T11:59:59.999999Z" })).toMatchObject({ at: "2026-06-15T11:59:59.999Z" });
-});
-
-test.concurrent("a day is dropped when its last moment is too old", () => {
-  expect(isExpired("2026-05-16", nowMs, 30)).toBe(false);
-  expect(isExpired("2026-05-15", nowMs, 30)).toBe(true);
 });

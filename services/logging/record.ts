@@ -98,8 +98,3 @@ function foldData(input: LogInput): Record<string, unknown> {
   }
   return data;
 }
-
-/** A day is dropped when even its last record is too old. */
-export function isExpired(day: string, nowMs: number, retentionDays: number): boolean {
-  return Date.parse(`${day}T00:00:00.000Z`) + dayMs <= nowMs - retentionDays * dayMs;
-}

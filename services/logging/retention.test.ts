@@ -44,6 +44,32 @@ test.concurrent("days ahead are made, days that are too old are dropped, and str
   expect(late.blocks.some(({ event }) => event === "gap")).toBe(false);
 });
 
+test.concurrent("when there is no room the oldest days go, today stays, and what was dropped is said", async () => {
+  await using database = await freshDatabase();
+  {
+    await using keeper = await startLogging({ database });
+    const filler = { data: { text: Array.from({ length: 2_000 }, () => uuidv7()).join(" ") } };
+    for (const days of [3, 2, 1, 0]) {
+      await keeper.postLines(Array.from({ length: 60 }, (_, n) => ({ ...record(`${days} ${n}`, days), ...filler })));
+    }
+  }
+  await using logging = await startLogging({ database, env: { LOG_RETENTION_MB: "7" } });
+  await eventually(async () => !(await partitions(database.pool)).includes(partitionOf(3)));
+  await eventually(async () => (await logging.get("/logs/stats")).body.storage.bytes <= 7 * 1_048_576);
+  const { storage } = (await logging.get("/logs/stats")).body;
+  const left = await partitions(database.pool);
+  expect(left).toContain(partitionOf(0));
+  const dropped = storage.dropped.map(({ day }: { day: string }) => `logs_${day.replaceAll("-", "")}`);
+  expect(dropped).toContain(partitionOf(3));
+  expect(dropped).not.toContain(partitionOf(0));
+  expect(storage).toMatchObject({ retentionDays: 30, maxBytes: 7 * 1_048_576, taskHistoryBytes: expect.any(Number) });
+  expect(storage.dropped[0].sizeBytes).toBeGreaterThan(1_000_000);
+  const metrics = await logging.metrics();
+  expect(metrics).toMatch(/signalbox_log_dropped_days_total\{reason="size",service="logging"\} [1-9]/);
+  expect(metrics).toMatch(/signalbox_log_stored_bytes\{service="logging"\} [1-9]/);
+  expect(metrics).toMatch(/signalbox_task_history_bytes\{service="logging"\} [1-9]/);
+});
+
 test.concurrent("a drop that died half-way is finished", async () => {
   await using database = await freshDatabase();
   {

@@ -23,4 +23,12 @@ export const settings = defineSettings("logging", {
     maximum: 3_650,
     default: 30,
   }),
+  LOG_RETENTION_MB: Type.Integer({
+    title: "MB of log records to keep",
+    description:
+      "When all log records with their indexes take more than this on disk, the oldest days are dropped; never the present one",
+    minimum: 1,
+    maximum: 10_000_000,
+    default: 10_240,
+  }),
 });

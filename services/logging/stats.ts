@@ -5,8 +5,31 @@ import { type Static, Type } from "typebox";
 const closed = { additionalProperties: false } as const;
 const Count = Type.Integer({ minimum: 0 });
 
+const DroppedDay = Type.Object(
+  { day: Type.String(), rowsEstimate: Count, sizeBytes: Count, droppedAt: Instant },
+  closed,
+);
+export type DroppedDay = Static<typeof DroppedDay>;
+
+const Storage = Type.Object(
+  {
+    retentionDays: Count,
+    maxBytes: Type.Integer({ minimum: 0, description: "beyond it the oldest days are dropped" }),
+    bytes: Type.Integer({ minimum: 0, description: "of all log records and their indexes, on disk" }),
+    days: Type.Array(Type.Object({ day: Type.String(), rowsEstimate: Count, sizeBytes: Count }, closed)),
+    dropped: Type.Array(DroppedDay, { description: "what retention has dropped, the newest drop first" }),
+    taskHistoryBytes: Type.Integer({
+      minimum: 0,
+      description: "of tasks, their events and outcomes, which are kept for ever",
+    }),
+  },
+  closed,
+);
+export type Storage = Static<typeof Storage>;
+
 export const LogStats = Type.Object(
   {
+    storage: Storage,
     since: Instant,
     until: Instant,
     bucketSeconds: Type.Integer({ minimum: 1 }),

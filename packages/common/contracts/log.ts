@@ -74,5 +74,16 @@ export const LogQuery = Type.Object(
 );
 export type LogQuery = Static<typeof LogQuery>;
 
-export const LogList = List(Log);
+export const LogList = Type.Object(
+  {
+    ...List(Log).properties,
+    searchedSince: Type.Optional(
+      Nullable({
+        ...Instant,
+        description: "with q: how far back it was looked for in the time there was; null when through all of the range",
+      }),
+    ),
+  },
+  { additionalProperties: false },
+);
 export type LogList = Static<typeof LogList>;

@@ -32,6 +32,8 @@ export type StreamClientOptions = {
 const maxPendingBytes = 1_048_576;
 const slowLimitMs = 30_000;
 const pageRows = 500;
+/** Numbers that one read goes through: what lets nothing through would else read the whole log in one statement. */
+const spanRows = 50_000;
 /** A client whose filter lets nothing through is told its position at most this often. */
 const quietMs = 1_000;
 
@@ -97,12 +99,13 @@ export class StreamClient {
   async #catchUp(): Promise<boolean> {
     const { sink, signal, position, readAfter, filter } = this.#options;
     while (await sink.drained(slowLimitMs, signal)) {
-      const upTo = position();
-      if (this.#position >= upTo) {
+      const end = position();
+      if (this.#position >= end) {
         sink.write(toPositionBlock(this.#position));
         this.#isLive = true;
         return true;
       }
+      const upTo = Math.min(end, this.#position + spanRows);
       const range = { after: this.#position, upTo, limit: pageRows };
       // The database is away or busy: the client keeps its place and waits with us.
       const rows = await readAfter(range, filter).catch(() => null);

@@ -1,14 +1,24 @@
 import { LogInput, LogReceipt } from "@signalbox/common/contracts/log.ts";
-import { invalidRequest } from "@signalbox/common/errors.ts";
+import { invalidRequest, rateLimited } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
-import { momentOf } from "../record.ts";
+import { momentOf, type NewLog } from "../record.ts";
+import { newReportLimit, takeReport } from "../report-limit.ts";
 import { readRecords } from "./read-records.ts";
 import { takeRecords } from "./take-records.ts";
 
-export const postLog = ({ ingest, retentionDays, hide, onRejected }: Context) =>
-  defineRoute({
+/** The name under which the browser's page reports its own errors, with the password of the person who looks at it. */
+const pageName = "dashboard";
+const pageReportsPerMinute = 60;
+
+export const postLog = ({ ingest, keeping, hide, onRejected }: Context) => {
+  const reports = newReportLimit(pageReportsPerMinute, Date.now());
+  const refuseFlood = ({ service }: NewLog) => {
+    if (service !== pageName || takeReport(reports, Date.now())) return;
+    throw rateLimited(`At most ${pageReportsPerMinute} records of the dashboard are taken in a minute.`, 5);
+  };
+  return defineRoute({
     method: "POST",
     path: "/log",
     auth: "any",
@@ -22,12 +32,14 @@ export const postLog = ({ ingest, retentionDays, hide, onRejected }: Context) =>
     maxInFlight: 400,
     quiet: true,
     replies: { 202: LogReceipt },
-    async handle({ rawBody, contentType }) {
+    async handle({ rawBody, contentType, principal }) {
       if (rawBody.length === 0) throw invalidRequest("", "has no body; send a record with level, service and message");
       ingest.admit();
-      const reading = { moment: momentOf(Date.now(), retentionDays), hide };
-      const receipt = await takeRecords(ingest, readRecords(rawBody, contentType, reading));
+      const moment = momentOf(Date.now(), keeping.retentionDays);
+      const reading = { moment, hide, ...(principal?.kind === "person" && { admit: refuseFlood }) };
+      const receipt = await takeRecords(ingest.submit, readRecords(rawBody, contentType, reading));
       onRejected(receipt.rejected.length);
       return { status: 202, body: receipt };
     },
   });
+};

@@ -22,7 +22,7 @@ const Exported = Type.Object(
   { additionalProperties: false, description: "ExportLogsServiceResponse: empty when every record is stored" },
 );
 
-export const postOtlpLogs = ({ ingest, retentionDays, hide, onRejected }: Context) =>
+export const postOtlpLogs = ({ ingest, keeping, hide, onRejected }: Context) =>
   defineRoute({
     method: "POST",
     path: "/v1/logs",
@@ -37,13 +37,13 @@ export const postOtlpLogs = ({ ingest, retentionDays, hide, onRejected }: Contex
     replies: { 200: Exported },
     async handle({ body }) {
       ingest.admit();
-      const reading = { moment: momentOf(Date.now(), retentionDays), hide };
+      const reading = { moment: momentOf(Date.now(), keeping.retentionDays), hide };
       const chunks = judgeEach(toOtlpRecords(body), {
         sizeOf: ({ content }) => content.length,
         read: (found, index) =>
           judgeRecord({ ...found.input, ...toId(found) }, { ...reading, sizeBytes: found.content.length, index }),
       });
-      const { rejected } = await takeRecords(ingest, chunks);
+      const { rejected } = await takeRecords(ingest.submit, chunks);
       onRejected(rejected.length);
       if (rejected.length === 0) return { status: 200, body: {} };
       const errorMessage = rejected

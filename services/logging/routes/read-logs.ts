@@ -7,7 +7,9 @@ import { sqlState } from "@signalbox/common/sql-state.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import { dayMs } from "../record.ts";
-import { chooseBucketSeconds, LogStats } from "../stats.ts";
+import { chooseBucketSeconds, LogStats, type Storage } from "../stats.ts";
+import type { LogPage, Place } from "../store/read-logs.ts";
+import type { SearchedLogs } from "../store/search-logs.ts";
 
 const defaultLimit = 100;
 
@@ -16,18 +18,32 @@ export const listLogs = ({ store }: Context) =>
     method: "GET",
     path: "/logs",
     auth: "any",
-    summary: "Records newest first; `q` is looked for in every record of the time range, so give it one",
+    summary:
+      "Records newest first. `q` is looked for in every record of the range, for 2 s at most: `searchedSince` says how far, `nextCursor` goes on",
     query: LogQuery,
     replies: { 200: LogList },
     maxInFlight: 50,
     async handle({ query: { cursor, limit = defaultLimit, ...filter } }) {
       const [at, id] = cursor === undefined ? [] : decodeCursor(cursor, ["instant", "uuid"]);
-      const below = at === undefined || id === undefined ? null : { at, id };
-      const { items, hasMore } = await store.listLogs({ filter, limit, below }).catch(sayWhatToNarrow);
-      const last = items.at(-1);
-      return { status: 200, body: { items, nextCursor: hasMore && last ? encodeCursor([last.at, last.id]) : null } };
+      const page = { filter, limit, below: at === undefined || id === undefined ? null : { at, id } };
+      const { items, hasMore, scannedTo } = await findPage(store, page).catch(sayWhatToNarrow);
+      const nextCursor = hasMore ? toCursor(scannedTo ?? items.at(-1)) : null;
+      const searched = filter.q === undefined ? {} : { searchedSince: scannedTo?.at ?? null };
+      return { status: 200, body: { items, nextCursor, ...searched } };
     },
   });
+
+/** What one id ties together is little, and is found by its index; only a text alone has to be walked for. */
+async function findPage(store: Context["store"], page: LogPage): Promise<SearchedLogs> {
+  const { q, traceId, correlationId, taskId } = page.filter;
+  const isNarrow = [traceId, correlationId, taskId].some((wanted) => wanted !== undefined);
+  if (q !== undefined && !isNarrow) return store.searchLogs(page);
+  return { ...(await store.listLogs(page)), scannedTo: null };
+}
+
+function toCursor(last: Place | undefined): string | null {
+  return last ? encodeCursor([last.at, last.id]) : null;
+}
 
 export const getLog = ({ store }: Context) =>
   defineRoute({
@@ -44,12 +60,13 @@ export const getLog = ({ store }: Context) =>
     },
   });
 
-export const getLogStats = ({ store }: Context) =>
+export const getLogStats = ({ store, keeping }: Context) =>
   defineRoute({
     method: "GET",
     path: "/logs/stats",
     auth: "any",
-    summary: "Rows and bytes by day and service, and a histogram by time and level; by default of the last 24 hours",
+    summary:
+      "Rows and bytes by day and service, a histogram by time and level (of the last 24 hours, unless told otherwise), what all of it takes on disk and what was dropped",
     query: LogFilter,
     replies: { 200: LogStats },
     maxInFlight: 4,
@@ -59,12 +76,28 @@ export const getLogStats = ({ store }: Context) =>
       if (sinceMs > untilMs) throw invalidRequest("/since", "is after until");
       const bucketSeconds = chooseBucketSeconds(sinceMs, untilMs);
       const range = { since: new Date(sinceMs).toISOString(), until: new Date(untilMs).toISOString(), bucketSeconds };
-      const { days, buckets } = await store.countLogs(range, query).catch(sayWhatToNarrow);
+      const [{ days, buckets }, storage] = await Promise.all([
+        store.countLogs(range, query).catch(sayWhatToNarrow),
+        readStorage(store, keeping),
+      ]);
       const rows = days.reduce((sum, day) => sum + day.rows, 0);
       const bytes = days.reduce((sum, day) => sum + day.bytes, 0);
-      return { status: 200, body: { ...range, rows, bytes, days, buckets } };
+      return { status: 200, body: { ...range, rows, bytes, days, buckets, storage } };
     },
   });
+
+const dropsShown = 30;
+
+async function readStorage(store: Context["store"], { retentionDays, maxBytes }: Context["keeping"]): Promise<Storage> {
+  const [partitions, dropped, taskHistoryBytes] = await Promise.all([
+    store.listPartitions(),
+    store.listDrops(dropsShown),
+    store.readHistoryBytes(),
+  ]);
+  const days = partitions.map(({ day, rowsEstimate, sizeBytes }) => ({ day, rowsEstimate, sizeBytes }));
+  const bytes = days.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  return { retentionDays, maxBytes, bytes, days, dropped, taskHistoryBytes };
+}
 
 const queryCanceled = "57014";
 

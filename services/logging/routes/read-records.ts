@@ -8,15 +8,20 @@ import { judgeInput, type Moment, type NewLog, type Tools } from "../record.ts";
 import { isArray, sliceArray, sliceLines } from "../slices.ts";
 
 /** A part of what a body holds: the good records with their places in the body, and why the others are not taken. */
-export type Chunk = {
+export type Chunk<R> = {
   /** blank lines not counted */
   count: number;
-  good: { index: number; record: NewLog }[];
+  good: { index: number; record: R }[];
   bad: { index: number; message: string }[];
 };
 
 /** How records are judged: by the moment they came in, and with their secrets hidden. */
-export type Reading = { moment: Moment; hide: Tools["hide"] };
+export type Reading = {
+  moment: Moment;
+  hide: Tools["hide"];
+  /** Throws an ApiError for a good record that is one too many. */
+  admit?: (record: NewLog) => void;
+};
 
 const recordsMax = 10_000;
 /** A record must fit into a frame of the live stream. */
@@ -26,38 +31,45 @@ const recordsPerTurn = 200;
 const chunkMax = { records: 2_000, bytes: 1_048_576 };
 const check = compileCheck(LogInputSchema);
 
+/** Log records of a body of one object, an array, or lines of JSON. */
+export function readRecords(body: Uint8Array, contentType: string | null, reading: Reading): Chunks<NewLog> {
+  return readEach(body, contentType, (slice, index) => readRecord(slice, reading, index));
+}
+
+type Chunks<R> = AsyncGenerator<Chunk<R>>;
+
 /**
  * Reads a body of one object, an array, or lines of JSON, in parts: the next one is parsed when it is asked for. Each record of
  * several is parsed, checked and cleaned alone.
  *
  * @throws ApiError 400 or 413 when a lone object is bad, or the body is no list of records at all; before the first part
  */
-export async function* readRecords(
+export async function* readEach<R>(
   body: Uint8Array,
   contentType: string | null,
-  reading: Reading,
-): AsyncGenerator<Chunk> {
+  read: (slice: Uint8Array, index: number) => R,
+): Chunks<R> {
   const isLines = contentType === "application/x-ndjson";
   if (!isLines && !isArray(body)) {
-    yield { count: 1, good: [{ index: 0, record: readRecord(body, reading, 0) }], bad: [] };
+    yield { count: 1, good: [{ index: 0, record: read(body, 0) }], bad: [] };
     return;
   }
   const slices = isLines ? sliceLines(body) : sliceArray(body);
   if (slices === null) throw invalidRequest("", "is not a JSON array: its brackets do not match");
-  yield* judgeEach(slices, { sizeOf: (slice) => slice.length, read: (slice, at) => readRecord(slice, reading, at) });
+  yield* judgeEach(slices, { sizeOf: (slice) => slice.length, read });
 }
 
-export type Judging<T> = {
+export type Judging<T, R> = {
   /** bytes of the body */
   sizeOf(item: T): number;
   /** @throws ApiError that says why the item is not taken */
-  read(item: T, index: number): NewLog;
+  read(item: T, index: number): R;
 };
 
 /** @throws ApiError 413 when there are too many */
-export async function* judgeEach<T>(items: readonly T[], { sizeOf, read }: Judging<T>): AsyncGenerator<Chunk> {
+export async function* judgeEach<T, R>(items: readonly T[], { sizeOf, read }: Judging<T, R>): Chunks<R> {
   if (items.length > recordsMax) throw tooLarge(`Send at most ${recordsMax} records at once; got ${items.length}.`);
-  let chunk = newChunk();
+  let chunk = newChunk<R>();
   let bytes = 0;
   for (const [index, item] of items.entries()) {
     // Two thousand records take a fiftieth of a second: others have their turn in between.
@@ -73,7 +85,7 @@ export async function* judgeEach<T>(items: readonly T[], { sizeOf, read }: Judgi
   yield chunk;
 }
 
-function addTo(chunk: Chunk, index: number, read: () => NewLog): void {
+function addTo<R>(chunk: Chunk<R>, index: number, read: () => R): void {
   chunk.count++;
   try {
     chunk.good.push({ index, record: read() });
@@ -83,7 +95,7 @@ function addTo(chunk: Chunk, index: number, read: () => NewLog): void {
   }
 }
 
-function newChunk(): Chunk {
+function newChunk<R>(): Chunk<R> {
   return { count: 0, good: [], bad: [] };
 }
 
@@ -95,12 +107,13 @@ function readRecord(slice: Uint8Array, reading: Reading, index: number): NewLog 
 /** @throws ApiError when it is not what the contract says, or of a time that is not taken */
 export function judgeRecord(
   value: unknown,
-  { moment, hide, sizeBytes, index }: Reading & { sizeBytes: number; index: number },
+  { moment, hide, admit, sizeBytes, index }: Reading & { sizeBytes: number; index: number },
 ): NewLog {
   const problems = check(value, sizeBytes);
   if (problems) throw invalidInput(problems);
   const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide });
   if (verdict.kind === "bad") throw invalidRequest(verdict.path, verdict.message);
+  admit?.(verdict.record);
   return verdict.record;
 }
 

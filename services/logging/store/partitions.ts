@@ -1,15 +1,6 @@
 import { exec, many, one, type Pool, type Queryable, rawSql, sql } from "@signalbox/common/sql.ts";
-
-/** One day of the log. */
-export type Partition = {
-  name: string;
-  /** `2026-01-31`, UTC */
-  day: string;
-  /** The latter two: a drop began and its process died before it was done. */
-  state: "attached" | "detaching" | "detached";
-  rowsEstimate: number;
-  sizeBytes: number;
-};
+import type { Partition } from "../retention.ts";
+import type { DroppedDay } from "../stats.ts";
 
 /** Makes the partition of a day, unless it exists. Blocks nobody. */
 export function ensurePartition(db: Queryable, day: string): Promise<boolean> {
@@ -70,4 +61,29 @@ export async function dropPartition(
 /** A stream's position below this may have missed records that retention has dropped. */
 export function droppedUpTo(db: Queryable): Promise<number> {
   return one(db, (row) => Number(row.seq), sql`select coalesce(max(upto_seq), 0) as seq from log_drops`);
+}
+
+/** What retention has dropped last, the newest drop first. */
+export function listDrops(db: Queryable, limit: number): Promise<DroppedDay[]> {
+  return many(
+    db,
+    (row) => ({
+      day: row.day as string,
+      rowsEstimate: Number(row.rows_estimate),
+      sizeBytes: Number(row.size_bytes),
+      droppedAt: (row.dropped_at as Date).toISOString(),
+    }),
+    sql`select to_char(day, 'YYYY-MM-DD') as day, rows_estimate, size_bytes, dropped_at
+          from log_drops order by dropped_at desc, day desc limit ${limit}`,
+  );
+}
+
+/** What the history of tasks takes on disk, which nothing ever drops. */
+export function readHistoryBytes(db: Queryable): Promise<number> {
+  return one(
+    db,
+    (row) => Number(row.bytes),
+    sql`select sum(pg_total_relation_size(name::regclass)) as bytes
+          from unnest(array['tasks', 'task_events', 'outcome_events']) name`,
+  );
 }

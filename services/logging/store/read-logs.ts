@@ -12,8 +12,11 @@ import {
 } from "@signalbox/common/sql.ts";
 import { uuidTime } from "@signalbox/common/uuid.ts";
 
+/** A record's place in the order of the log. */
+export type Place = { at: string; id: string };
+
 /** Newest first, below the given place. */
-export type LogPage = { filter: LogFilter; limit: number; below: { at: string; id: string } | null };
+export type LogPage = { filter: LogFilter; limit: number; below: Place | null };
 
 /** `after < seq <= upTo`, oldest first. */
 export type SeqRange = { after: number; upTo: number; limit: number };
@@ -51,12 +54,13 @@ const listBytes = 8_388_608;
 const streamBytes = 1_048_576;
 const size = sql`(octet_length(message) + pg_column_size(data))`;
 
-export async function listLogs(db: Queryable, { filter, limit, below }: LogPage): Promise<FoundLogs> {
-  const conditions = toConditions(filter);
-  if (below) {
-    // The first bound is implied by the second, but only the first one prunes partitions.
-    conditions.push(sql`at <= ${below.at}::timestamptz`, sql`(at, id) < (${below.at}::timestamptz, ${below.id}::uuid)`);
-  }
+/** @param downTo the last place that is looked at; null: as far as the filter says */
+export async function listLogs(
+  db: Queryable,
+  { filter, limit, below }: LogPage,
+  downTo: Place | null = null,
+): Promise<FoundLogs> {
+  const conditions = [...toConditions(filter), ...toSpan(below, downTo)];
   const rows = await many(
     db,
     (row) => ({ log: toLog(row), sizeUpTo: Number(row.size_up_to) }),
@@ -66,6 +70,18 @@ export async function listLogs(db: Queryable, { filter, limit, below }: LogPage)
   );
   const items = rows.slice(0, limit).map(({ log }) => log);
   return { items, hasMore: rows.length > limit || (rows.at(-1)?.sizeUpTo ?? 0) >= listBytes };
+}
+
+/** Below the one place, down to the other. Each second bound says it all, but only the first one of each prunes partitions. */
+export function toSpan(below: Place | null, downTo: Place | null): Sql[] {
+  const bounds: Sql[] = [];
+  if (below) {
+    bounds.push(sql`at <= ${below.at}::timestamptz`, sql`(at, id) < (${below.at}::timestamptz, ${below.id}::uuid)`);
+  }
+  if (downTo) {
+    bounds.push(sql`at >= ${downTo.at}::timestamptz`, sql`(at, id) >= (${downTo.at}::timestamptz, ${downTo.id}::uuid)`);
+  }
+  return bounds;
 }
 
 /** Every row that fits, newest first, as the table expression `newest`; whoever reads it stops when it has enough. */
@@ -129,7 +145,7 @@ export function lastDrawnSeq(db: Queryable): Promise<number> {
   );
 }
 
-function and(conditions: readonly Sql[]): Sql {
+export function and(conditions: readonly Sql[]): Sql {
   return conditions.length === 0 ? sql`true` : joinSql(conditions, " and ");
 }
 
