@@ -4,16 +4,18 @@ import { parseArgs } from "node:util";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { describeMachine, ownVersions } from "./machine.ts";
 import type { Measure, MeasureOptions } from "./measure.ts";
+import { detect } from "./measures/detect.ts";
 import { fleet } from "./measures/fleet.ts";
 import { judge, replaceSection, toSection } from "./report.ts";
 
 /** Every measure, in the order in which they are run. */
-const measures: readonly Measure[] = [fleet];
+const measures: readonly Measure[] = [fleet, detect];
 
 const defaults = { rounds: 5, tasks: 5_000 };
 const most = { rounds: 20, tasks: 20_000 };
 
 const usage = `pnpm bench [measure…] [options]
+pnpm bench detect <folder> [options]
 
 Measures Signalbox on this machine and prints each figure beside its goal. Everything it loads it has started itself, on the
 loopback, in a temporary folder; it ends by itself. Let nothing else run meanwhile.
@@ -29,7 +31,7 @@ Options:
   --profile <dir>  every process of a measured fleet leaves its CPU profile there; the figures are worse then
   --help           this text`;
 
-type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir"> & {
+type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir" | "dataFolder"> & {
   measures: Measure[];
   isStrict: boolean;
   isWritten: boolean;
@@ -52,10 +54,11 @@ async function main(): Promise<void> {
 
 /** How many goals it missed. */
 async function runMeasure(measure: Measure, wanted: Wanted, signal: AbortSignal): Promise<number> {
-  const { rounds, tasks, profileDir } = wanted;
+  const { rounds, tasks, profileDir, dataFolder } = wanted;
   const [machine, versions, at] = [describeMachine(), ownVersions(), new Date()];
   say(`${measure.name}: ${measure.summary}`);
-  const outcome = await measure.run({ rounds, tasks, profileDir, signal, say: (line) => say(`  ${line}`) });
+  const outcome = await measure.run({ rounds, tasks, profileDir, dataFolder, signal, say: (line) => say(`  ${line}`) });
+  if (outcome.findings.length === 0) return 0;
   const section = toSection({ measure, outcome, machine, versions, at });
   say(`\n${section}`);
   if (wanted.isWritten) await writeSection(measure.name, section);
@@ -72,18 +75,30 @@ async function writeSection(name: string, section: string): Promise<void> {
 
 function readArguments(): Wanted | null {
   const { values, positionals } = parseCommandLine();
+  const { names, dataFolder } = splitFolder(positionals);
   if (values.help) {
     say(usage);
     return null;
   }
   return {
-    measures: positionals.length === 0 ? [...measures] : positionals.map(findMeasure),
+    measures: names.length === 0 ? [...measures] : names.map(findMeasure),
+    dataFolder,
     rounds: parseCount(values.rounds, { name: "--rounds", least: 1, most: most.rounds, otherwise: defaults.rounds }),
     tasks: parseCount(values.tasks, { name: "--tasks", least: 100, most: most.tasks, otherwise: defaults.tasks }),
     profileDir: values.profile === undefined ? null : resolve(values.profile),
     isStrict: values.strict ?? false,
     isWritten: values.write ?? false,
   };
+}
+
+/** What follows `detect`, and is no measure, is the folder of its data. */
+function splitFolder(positionals: readonly string[]): { names: string[]; dataFolder: string | null } {
+  const at = positionals.indexOf(detect.name) + 1;
+  const folder = at > 0 ? positionals[at] : undefined;
+  if (folder === undefined || measures.some(({ name }) => name === folder)) {
+    return { names: [...positionals], dataFolder: null };
+  }
+  return { names: positionals.toSpliced(at, 1), dataFolder: resolve(folder) };
 }
 
 function parseCommandLine() {

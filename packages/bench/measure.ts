@@ -2,7 +2,7 @@
 export type Goal = { kind: "at most" | "at least"; value: number };
 
 /** `x` is a ratio of two figures of the same run. */
-export type Unit = "ms" | "s" | "MB" | "/s" | "x";
+export type Unit = "ms" | "s" | "MB" | "/s" | "x" | "points";
 
 /** One line of the table: one value a round, whose median counts. */
 export type Finding = {
@@ -26,6 +26,8 @@ export type MeasureOptions = {
   tasks: number;
   /** where every process leaves its CPU profile; null: no profiles, which cost time themselves */
   profileDir: string | null;
+  /** where the labelled series of `detect` lie; null: it is skipped */
+  dataFolder: string | null;
   /** progress, for who waits */
   say(line: string): void;
   /** aborted when the benchmark shall end early; whatever was started is stopped then */
