@@ -16,7 +16,7 @@ import { envHandlers } from "./env.ts";
 import { groupHandlers } from "./env-groups.ts";
 import { type Fault, takeFault } from "./faults.ts";
 import type { Handler, Reply } from "./handler.ts";
-import { spend } from "./limits.ts";
+import { spend, unlimited } from "./limits.ts";
 import { logHandlers } from "./logs.ts";
 import { placeHandlers } from "./places.ts";
 import { serviceHandlers } from "./services.ts";
@@ -136,15 +136,11 @@ function carryOut(
   const handler = found ? handlers[found.id] : undefined;
   if (!found || !handler) throw new Refusal(404, "not found");
   const { id, params } = found;
-  const spent = spend(
-    state.spending,
-    { operation: id, method: call.method, serviceId: params.serviceId },
-    nowMs(state),
-  );
-  if (state.hasLimits) {
-    Object.assign(headers, spent.headers);
-    if (spent.isOver) throw new Refusal(429, "rate limit exceeded");
-  }
+  const spent = state.hasLimits
+    ? spend(state.spending, { operation: id, method: call.method, serviceId: params.serviceId }, nowMs(state))
+    : unlimited;
+  Object.assign(headers, spent.headers);
+  if (spent.isOver) throw new Refusal(429, "rate limit exceeded");
   const body = parse(call.text);
   ensureGood(id, call.query, body);
   ensureDetailsFit(state, id, params, body);
