@@ -50,6 +50,16 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
     ],
   },
   "echo-agent": { internal: ["POST /echo"] },
+  telegram: {
+    any: [
+      "POST /telegram/pairings",
+      "GET /telegram/members",
+      "DELETE /telegram/members/{userId}",
+      "GET /telegram/state",
+    ],
+    internal: ["POST /notify", "POST /run/notify"],
+    signed: ["POST /telegram/webhook"],
+  },
 };
 
 const user = "operator";
@@ -133,6 +143,10 @@ async function start(name: string) {
       INTERNAL_KEY_PREVIOUS: previousKey,
       GITHUB_WEBHOOK_SECRET: "a-webhook-secret",
       WEBHOOK_SECRETS: "elsewhere=bearer:another-webhook-secret",
+      TELEGRAM_BOT_TOKEN: "7000001:a-token-of-nobody",
+      TELEGRAM_API_ROOT: "http://127.0.0.1:9",
+      TELEGRAM_INGEST_MODE: "webhook",
+      TELEGRAM_WEBHOOK_SECRET: "a-webhook-secret",
       ORCHESTRATOR_URL: "http://127.0.0.1:9",
       LOGGING_URL: "http://127.0.0.1:9",
       LOG_LEVEL: "fatal",

@@ -1,0 +1,64 @@
+/**
+ * Asks Telegram for updates and stores them. An update counts as confirmed as soon as a later call asks for what comes after it, so a batch
+ * is committed first. Where it stands is not kept anywhere: after a restart Telegram sends again what was not confirmed, and the inbox
+ * knows each number once. When nothing new comes the position is forgotten too: numbers may begin anew, lower, after a silent week.
+ */
+import { rest } from "@signalbox/common/tail.ts";
+import { BotApiError, judgePoll } from "../api-failure.ts";
+import { toNewUpdates } from "../inbox-update.ts";
+import type { Kit } from "./kit.ts";
+
+export async function poll(kit: Kit, signal: AbortSignal): Promise<void> {
+  const { api, store, log } = kit;
+  let offset: number | null = null;
+  let hasWebhook = true;
+  let failures = 0;
+
+  async function turn(): Promise<void> {
+    if (hasWebhook) {
+      await api.deleteWebhook();
+      hasWebhook = false;
+    }
+    const found = await api.getUpdates(offset, signal);
+    const updates = toNewUpdates(found);
+    if (updates.length < found.length) log.warn("Telegram sent something that is no update");
+    const last = updates.at(-1);
+    offset = last === undefined ? null : last.updateId + 1;
+    if ((await store.insertUpdates({ updates, gapMs: null })) > 0) kit.ring("inbox");
+    if (updates.length > 0) kit.count("received");
+    failures = 0;
+  }
+
+  while (!signal.aborted) {
+    const failure = await turn().then(
+      () => null,
+      (error: unknown) => ({ error }),
+    );
+    if (failure === null || signal.aborted) continue;
+    const wait = toWait(failure.error, failures++);
+    hasWebhook ||= wait.hasWebhook;
+    if (failures === 1) log.warn({ err: failure.error }, "messages could not be asked for; this goes on");
+    await rest(wait.ms, signal);
+  }
+}
+
+function toWait(error: unknown, failures: number): { ms: number; hasWebhook: boolean } {
+  return error instanceof BotApiError ? judgePoll(error.failure, failures) : { ms: 1_000, hasWebhook: false };
+}
+
+/** Tells Telegram where to post to, until it has taken it. */
+export async function setWebhook(
+  { api, log }: Pick<Kit, "api" | "log">,
+  { url, secret }: { url: string; secret: string },
+  signal: AbortSignal,
+): Promise<void> {
+  for (let failures = 0; !signal.aborted; failures++) {
+    try {
+      await api.setWebhook(url, secret);
+      return;
+    } catch (error) {
+      if (failures === 0) log.warn({ err: error }, "the webhook could not be set; this goes on");
+      await rest(toWait(error, failures).ms, signal);
+    }
+  }
+}

@@ -1,0 +1,125 @@
+/** What operators are to be told, and how many messages that may take. */
+import type { ButtonAction } from "./button.ts";
+import { fromOwnHtml, quote } from "./message.ts";
+
+export const severities = ["info", "warning", "critical"] as const;
+export type Severity = (typeof severities)[number];
+
+export type NoticeButton = { text: string; url: string } | { text: string; action: ButtonAction };
+
+export type NoticeBody = {
+  text: string;
+  severity: Severity;
+  /** what kind of thing happened, such as `task.failed` */
+  kind: string | null;
+  /** notices of one incident are one thread */
+  incident: string | null;
+  taskId: string | null;
+  /** the version of the task that buttons are bound to */
+  version: number | null;
+  buttons: NoticeButton[];
+  /** chats that are told; null: all operators */
+  chats: number[] | null;
+  /** the chat that knows it already */
+  exceptChat: number | null;
+  isSilent: boolean;
+  /** the text is HTML of our own; what others tell is text */
+  isHtml?: boolean;
+};
+
+/** `at`: when it was stored, by the database's clock. */
+export type Notice = { id: string; seq: number; body: NoticeBody; at: string };
+
+export const icons: Record<Severity, string> = { info: "🔵", warning: "🟠", critical: "🔴" };
+
+/** Notices with one key belong together. */
+export function groupKeyOf({ incident }: NoticeBody, textHash: string): string {
+  return incident === null ? `same:${textHash}` : `incident:${incident}`;
+}
+
+/** How long a group takes more in: a repeat after that is news again. */
+export const groupSeconds = 3_600;
+
+/**
+ * The alerts of one chat. Each has a message of its own as long as there are tokens; then they are collected on pages, which are edited
+ * as they fill; what does not fit on the last page goes into a file. So a storm of any size is a handful of messages, and nothing is lost.
+ */
+export type Storm = {
+  tokens: number;
+  /** when the last alert came */
+  at: string;
+  /** of the pages of this storm, from 1; 0 when there is none */
+  page: number;
+  lines: string[];
+  length: number;
+  /** the numbers of the alerts on the pages and in the file */
+  from: number;
+  to: number;
+  /** those that only the file holds */
+  inFile: number;
+};
+
+const mostTokens = 5;
+const tokenMs = 30_000;
+const pageLength = 3_400;
+const lineLength = 700;
+const mostPages = 9;
+/** After so long without an alert a storm is over. */
+export const stormRestMs = 15_000;
+
+export type StormPlan = { kind: "own"; storm: Storm } | { kind: "page"; storm: Storm };
+
+const calm: Omit<Storm, "at"> = { tokens: mostTokens, page: 0, lines: [], length: 0, from: 0, to: 0, inFile: 0 };
+
+export function planStorm(storm: Storm | null, notice: Notice): StormPlan {
+  const before = storm ?? { ...calm, at: notice.at };
+  const gained = Math.max(0, Date.parse(notice.at) - Date.parse(before.at)) / tokenMs;
+  const tokens = Math.min(mostTokens, before.tokens + gained);
+  const now = { ...before, at: notice.at, tokens };
+  if (tokens >= 1) return { kind: "own", storm: { ...now, tokens: tokens - 1 } };
+  const from = before.page === 0 ? notice.seq : before.from;
+  return { kind: "page", storm: addLine({ ...now, from, to: notice.seq }, toLine(notice)) };
+}
+
+function addLine(storm: Storm, { html, isCut }: { html: string; isCut: boolean }): Storm {
+  const isFull = storm.page === 0 || storm.length + html.length + 1 > pageLength;
+  if (isFull && storm.page >= mostPages) return { ...storm, inFile: storm.inFile + 1 };
+  const inFile = storm.inFile + (isCut ? 1 : 0);
+  if (isFull) return { ...storm, inFile, page: storm.page + 1, lines: [html], length: html.length };
+  return { ...storm, inFile, lines: [...storm.lines, html], length: storm.length + html.length + 1 };
+}
+
+function toLine({ body, at }: Notice): { html: string; isCut: boolean } {
+  const task = body.taskId === null ? "" : ` <code>${body.taskId}</code>`;
+  const text = textOf(body);
+  const html = `${icons[body.severity]} ${at.slice(11, 19)} ${quote(text, lineLength)}${task}`;
+  return { html, isCut: text.length > lineLength };
+}
+
+function textOf({ text, isHtml }: NoticeBody): string {
+  return isHtml === true ? fromOwnHtml(text).plain.replaceAll("\n", " ") : text;
+}
+
+export function renderPage({ page, lines, inFile }: Storm): string {
+  const more = inFile > 0 && page >= mostPages ? `\n<i>… and ${inFile} more, which will come in a file.</i>` : "";
+  return `<b>Many alerts (page ${page})</b>\n${lines.join("\n")}${more}`;
+}
+
+/** Null while the storm goes on; afterwards what is left of it, and whether a file is owed. */
+export function planCalm(storm: Storm, nowMs: number): { storm: Storm | null; owesFile: boolean } | null {
+  const restedMs = nowMs - Date.parse(storm.at);
+  if (restedMs < stormRestMs) return null;
+  const isForgotten = restedMs >= mostTokens * tokenMs;
+  const left = isForgotten ? null : { ...calm, tokens: storm.tokens, at: storm.at };
+  return { storm: left, owesFile: storm.inFile > 0 };
+}
+
+/** Everything that was told in a storm, a paragraph an alert. */
+export function toStormFile(notices: readonly Notice[]): string {
+  return notices
+    .map(({ body, at }) => {
+      const task = body.taskId === null ? "" : `\n  task ${body.taskId}`;
+      return `${at} ${body.severity}${body.kind === null ? "" : ` ${body.kind}`}${task}\n  ${textOf(body).replaceAll("\n", "\n  ")}`;
+    })
+    .join("\n\n");
+}
