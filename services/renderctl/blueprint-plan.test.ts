@@ -114,6 +114,16 @@ test.each([
   expect(idsOf(plan)).toEqual(["update:service/api", "deploy:service/api"]);
 });
 
+test("an address of a service that is made again comes after it", () => {
+  const live = made(read(shop));
+  live.services = live.services.filter(({ name }) => name !== "api");
+  for (const service of live.services) service.env = {};
+  const plan = planFor(read(shop), live);
+  expect(idsOf(plan).slice(0, 2)).toEqual(["create:service/api", "update:service/site:addresses"]);
+  expect(plan.steps[1]?.after).toEqual(["create:service/api"]);
+  expect(planFor(read(shop), carryOut(read(shop), live, plan)).steps).toEqual([]);
+});
+
 test("the type of a service cannot change, and two of one name are left alone", () => {
   const live = made(read(shop));
   const other = read(
@@ -254,6 +264,7 @@ const envVar = fc.oneof(
   fc.record({ key, fromService: fc.constant({ type: "web", name: "base", property: "host" }) }),
   fc.record({ key, fromService: fc.constant({ type: "web", name: "base", envVarKey: "SOURCE" }) }),
   fc.record({ key, fromService: fc.constant({ type: "web", name: "site", envVarKey: "RENDER_EXTERNAL_URL" }) }),
+  fc.record({ key, fromService: fc.constant({ type: "web", name: "api", envVarKey: "RENDER_EXTERNAL_URL" }) }),
 );
 const envVars = fc
   .tuple(fc.uniqueArray(envVar, { selector: (one) => one.key, maxLength: 4 }), fc.boolean())

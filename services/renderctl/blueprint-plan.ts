@@ -90,7 +90,7 @@ function planResource(making: Making, resource: Resource, late: (() => void)[]):
     return;
   }
   noteMissingValues(draft, resource, live && "env" in live ? live.env : {});
-  if (live) planUpdate(making, resource, diffResource(scene, resource, live));
+  if (live) planUpdate(making, resource, diffResource(scene, resource, live), late);
   else planCreation(making, resource, late);
 }
 
@@ -112,7 +112,12 @@ function noteMissingValues(draft: Draft, resource: Resource, env: Record<string,
   draft.needsValue.push(...missing.map(({ key }) => ({ resource: labelOf(resource), key })));
 }
 
-function planUpdate(making: Making, resource: Resource, differences: readonly Difference[]): void {
+function planUpdate(
+  making: Making,
+  resource: Resource,
+  differences: readonly Difference[],
+  late: (() => void)[],
+): void {
   const { draft } = making;
   for (const { field, barred, live, wanted } of differences) {
     if (barred !== null) block(draft, { resource: labelOf(resource), field, from: live, to: wanted, reason: barred });
@@ -121,14 +126,30 @@ function planUpdate(making: Making, resource: Resource, differences: readonly Di
   const kept = differences.filter(({ kind, field }) => kind === "extra" && isVariable(field));
   draft.unmanaged.push(...kept.map(({ resource: label, field }) => ({ resource: label, field, reason: notNamed })));
   const doable = differences.filter((one) => one.barred === null && !kept.includes(one));
-  if (doable.length === 0) return;
+  const follow = doable.filter(({ field }) => isLate(making, resource, field));
+  const now = doable.filter((one) => !follow.includes(one));
+  if (now.length > 0) addUpdate(making, resource, now);
+  if (follow.length > 0) {
+    const entries =
+      "env" in resource ? resource.env.filter(({ key }) => follow.some(({ field }) => field === `envVars.${key}`)) : [];
+    late.push(() => addLateVariables(making, resource, { entries, creation: null }));
+  }
+}
+
+function addUpdate(making: Making, resource: Resource, differences: readonly Difference[]): void {
   addStep(making, resource, {
     action: "update",
-    changes: doable.map(toChange),
-    causesDeploy: resource.kind === "service" && doable.some(({ deploys }) => deploys),
+    changes: differences.map(toChange),
+    causesDeploy: resource.kind === "service" && differences.some(({ deploys }) => deploys),
     reason: null,
-    after: [...new Set(doable.flatMap(({ field }) => stepsBefore(making, resource, field)))],
+    after: [...new Set(differences.flatMap(({ field }) => stepsBefore(making, resource, field)))],
   });
+}
+
+/** An address of a service that this plan makes only later. */
+function isLate(making: Making, resource: Resource, field: string): boolean {
+  const entry = "env" in resource ? resource.env.find(({ key }) => `envVars.${key}` === field) : undefined;
+  return entry !== undefined && isSoft(entry.source) && !isThere(making, entry.source);
 }
 
 const notNamed = "is not in the blueprint, and stays as it is";
@@ -188,14 +209,18 @@ function isThere({ scene, made }: Making, source: EnvEntry["source"]): boolean {
   return made.has(label) || scene.live.services.some(({ name }) => `service/${name}` === label);
 }
 
-function addLateVariables(making: Making, resource: Resource, late: { entries: EnvEntry[]; creation: string }): void {
+function addLateVariables(
+  making: Making,
+  resource: Resource,
+  late: { entries: EnvEntry[]; creation: string | null },
+): void {
   const before = late.entries.flatMap(({ key }) => stepsBefore(making, resource, `envVars.${key}`));
   const step: Omit<Step, "id" | "resource"> = {
     action: "update",
     changes: late.entries.map(toVariableChange),
     causesDeploy: true,
     reason: "these addresses are known only after the services they belong to have been made",
-    after: [...new Set([late.creation, ...before])],
+    after: [...new Set([...(late.creation === null ? [] : [late.creation]), ...before])],
   };
   addStep(making, resource, step, ":addresses");
 }
