@@ -40,7 +40,10 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
       ...["GET /subscriptions", "POST /subscriptions", "PATCH /subscriptions/{id}", "DELETE /subscriptions/{id}"],
     ],
     person: [...onTask("POST", "/approve"), ...onTask("POST", "/reject"), ...onTask("POST", "/input")],
-    internal: [...onTask("POST", "/progress"), ...onTask("POST", "/events"), "POST /agents/heartbeat"],
+    internal: [
+      ...[...onTask("POST", "/progress"), ...onTask("POST", "/events"), ...onTask("POST", "/notes")],
+      "POST /agents/heartbeat",
+    ],
     signed: ["POST /webhooks/github", "POST /webhooks/{source}"],
   },
   logging: {

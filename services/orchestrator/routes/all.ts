@@ -8,7 +8,7 @@ import { patchTask } from "./patch-task.ts";
 import { getTaskStats, getTaskTree, getTrace } from "./read-many.ts";
 import { getTask, listEvents, listTasks } from "./read-task.ts";
 import { receiveDelivery, receiveGithub } from "./receive-delivery.ts";
-import { noteAgentEvent, reportProgress } from "./report-run.ts";
+import { noteAgentEvent, noteFromOutside, reportProgress } from "./report-run.ts";
 import { acceptEvent, getRun } from "./runs.ts";
 import { createSchedule, deleteSchedule, getSchedule, listSchedules, patchSchedule, runSchedule } from "./schedules.ts";
 import { socketOnly, stream, taskStream } from "./stream.ts";
@@ -29,6 +29,7 @@ export function buildRoutes(context: Context): Route[] {
     answerTask,
     reportProgress,
     noteAgentEvent,
+    noteFromOutside,
     heartbeat,
     listAgents,
     listTaskTypes,

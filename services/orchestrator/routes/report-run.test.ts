@@ -91,6 +91,25 @@ test.concurrent("what an agent did outside is in the audit, with its attempt, at
   ]);
 });
 
+test.concurrent("a service that does not run a task leaves its side effects there too, before, while and after it runs", async () => {
+  await using run = await startDeferred();
+  const { box, id } = run;
+  const add = (taskId: string, as: "service" | "person" = "service") =>
+    box.call(`/task/${taskId}/notes`, { method: "POST", as, body: { kind: "side_effect", data: { message: 7 } } });
+  expect((await add(id)).status).toBe(201);
+  await box.call(`/task/${id}/cancel`, { method: "POST" });
+  expect((await add(id)).status).toBe(201);
+  expect((await add(id, "person")).status).toBe(403);
+  expect((await add("01890000-0000-7000-8000-000000000000")).status).toBe(404);
+  const { events, version, status } = await box.get(id);
+  expect([version, status]).toEqual([3, "canceled"]);
+  const notes = events.filter(({ kind }) => kind === "side_effect");
+  expect(notes.map(({ actor, version: at, data }) => [actor, at, data])).toEqual([
+    ["service:internal", 2, { message: 7 }],
+    ["service:internal", 3, { message: 7 }],
+  ]);
+});
+
 const badReports: [object, string][] = [
   [{}, "/attempt"],
   [{ attempt: 1 }, "/message"],

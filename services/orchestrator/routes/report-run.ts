@@ -63,6 +63,27 @@ export const noteAgentEvent = (context: Context) =>
     },
   });
 
+export const noteFromOutside = (context: Context) =>
+  defineRoute({
+    method: "POST",
+    path: "/task/:id/notes",
+    aliases: ["/tasks/:id/notes"],
+    auth: "internal",
+    summary: "What a service that does not run the task did outside because of it, for the audit; also after its end",
+    params: TaskId,
+    body: Type.Object(
+      { kind: Type.Enum(["side_effect", "note"]), data: Type.Record(Type.String(), Type.Unknown()) },
+      closed,
+    ),
+    replies: { 201: Type.Object({ noted: Type.Boolean() }, closed) },
+    async handle({ params, body, actor }) {
+      const isNoted = await context.store.noteFromOutside(params.id, { ...body, actor });
+      if (!isNoted) throw notFound("task", params.id);
+      context.changed({});
+      return { status: 201, body: { noted: true } };
+    },
+  });
+
 /** The task does not exist, or that attempt does not run; the latter is written down when it was a result. */
 async function toLost(context: Context, id: string, late: { attempt: number; what: string } | null): Promise<ApiError> {
   const task = await context.store.findTask(id);

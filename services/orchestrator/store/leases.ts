@@ -120,6 +120,25 @@ export async function noteAgentEvent(
   return rows.length === 1;
 }
 
+/** Appends what a service did outside because of a task that it does not run, whatever the task's status; false: there is no such task. */
+export async function noteFromOutside(
+  db: Queryable,
+  taskId: string,
+  note: { kind: "side_effect" | "note"; data: Record<string, unknown>; actor: string },
+): Promise<boolean> {
+  const rows = await many(
+    db,
+    () => true,
+    sql`
+    insert into task_events (task_id, kind, actor, version, data, state)
+    select t.id, ${note.kind}, ${note.actor}, t.version, ${JSON.stringify({ ...note.data })}::jsonb, task_state(t)
+      from tasks t where t.id = ${taskId}
+       for share
+    returning 1`,
+  );
+  return rows.length === 1;
+}
+
 /** Writes down an agent's late call; the task stays as it is, and its row is locked for the order of the ledger. */
 export async function noteLateCall(
   db: Queryable,
