@@ -17,6 +17,8 @@ create table subscriptions (
   delivered_at timestamptz(3),
   -- The receiver asked for peace until then.
   hold_until timestamptz(3),
+  -- What waits is to be due again with all its attempts before it; null: it is.
+  renewed_at timestamptz(3),
   last_attempt_at timestamptz(3),
   last_outcome text,
   last_status integer,
@@ -49,13 +51,13 @@ create table outbox_messages (
   -- An event is told once, whoever reads it from the ledger.
   constraint outbox_messages_event_key unique (subscription_id, seq),
   constraint outbox_messages_outcome_check check (outcome in ('delivered', 'exhausted', 'gone')),
-  constraint outbox_messages_ended_check check ((ended_at is null) = (outcome is null))
+  constraint outbox_messages_ended_check check ((ended_at is null) = (outcome is null) and (ended_at is null) = (body is not null))
 );
 
 create index outbox_messages_due_idx on outbox_messages (subscription_id, next_at, seq) where ended_at is null;
 create index outbox_messages_leased_idx on outbox_messages (subscription_id) where lease_id is not null;
 create index outbox_messages_ended_idx on outbox_messages (ended_at) where ended_at is not null;
-create index outbox_messages_waiting_idx on outbox_messages (created_at) where ended_at is null;
+-- No index on all that waits, such as by its age: whatever asks about one subscription would be planned by it, and read the others' too.
 
 -- Up to where the ledger has been read into the outbox. Whoever locks the row reads on.
 create table outbox_cursor (

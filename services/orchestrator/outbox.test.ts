@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { isPrivateAddress } from "./address.ts";
 import { buildCheckedLookup } from "./clients/checked-lookup.ts";
 import { buildReceiverClient } from "./clients/receiver.ts";
-import { basic, internalKey, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { basic, internalKey, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 import { look, skipWait, startReceiver, subscribe, withSecretsKey } from "./receiver.fixture.ts";
 
 const runAt = "2100-01-01T00:00:00Z";
@@ -111,28 +111,47 @@ test.concurrent("many events about one task arrive one after the other, in order
   expect(most).toBe(1);
 });
 
-test.concurrent("what has ended is forgotten after a week, what waits in vain after two; too much waiting ends a subscription", async () => {
+/** Messages of a subscription as they lie in the table, made by nobody. */
+const fill = (box: Orchestrator, id: string, [body, members]: [string, string], count: number) =>
+  box.database.pool.query(`
+    insert into outbox_messages (id, subscription_id, seq, task_id, body, created_at, ended_at, outcome, attempts, next_at)
+    select gen_random_uuid(), '${id}', (select coalesce(max(seq), 0) from outbox_messages) + n, gen_random_uuid(), body, ${members}
+      from generate_series(1, ${count}) n, (select ${body}::text as body) b`);
+
+/** As a ring would that comes from another orchestrator. */
+const ring = (box: Orchestrator) => box.database.pool.query("notify signalbox_subscriptions");
+
+test.concurrent("what has ended is forgotten after a week, what waits in vain two weeks after the subscription was disabled", async () => {
   await using box = await startOrchestrator({ env: withSecretsKey });
-  await box.register(nobody, [{}]);
   const { id } = await subscribe(box, "http://127.0.0.1:9/", { enabled: false });
-  const add = (what: string, count: number) =>
-    box.database.pool.query(`
-      insert into outbox_messages (id, subscription_id, seq, task_id, created_at, ended_at, outcome)
-      select gen_random_uuid(), '${id}', coalesce(max(m.seq), 0) + n, gen_random_uuid(), ${what}
-        from generate_series(1, ${count}) n left join outbox_messages m on true group by n`);
-  await add("now() - interval '9 days', now() - interval '8 days', 'delivered'", 3);
-  await add("now() - interval '9 days', now() - interval '6 days', 'delivered'", 1);
-  await add("now() - interval '15 days', null, null", 3);
-  await add("now() - interval '13 days', null, null", 2);
-  await box.database.pool.query("notify signalbox_subscriptions");
   const left = async () => (await box.database.pool.query("select id from outbox_messages")).rowCount;
-  await eventually(async () => (await left()) === 3, { what: "the sweep" });
+  await fill(box, id, ["null", "now() - interval '9 days', now() - interval '8 days', 'delivered', 1, now()"], 3);
+  await fill(box, id, ["null", "now() - interval '9 days', now() - interval '6 days', 'delivered', 1, now()"], 1);
+  await fill(box, id, ["'{}'", "now() - interval '20 days', null, null, 3, now()"], 2);
+  await ring(box);
+  await eventually(async () => (await left()) === 3, { what: "the first sweep" });
   expect((await look(box, id))?.pending).toBe(2);
-  await box.database.pool.query("update subscriptions set enabled = true, hold_until = now() + interval '1 hour'");
-  await add("now(), null, null", 100_000);
-  await box.database.pool.query("notify signalbox_subscriptions");
-  await eventually(async () => (await look(box, id))?.enabled === false, { timeoutMs: 20_000 });
+  await box.database.pool.query("update subscriptions set updated_at = now() - interval '15 days'");
+  await ring(box);
+  await eventually(async () => (await left()) === 1, { what: "the second sweep" });
+});
+
+test.concurrent("a hundred thousand waiting events end a subscription; resumed, all of them are due again", async () => {
+  await using box = await startOrchestrator({ env: withSecretsKey });
+  const { id } = await subscribe(box, "http://127.0.0.1:9/");
+  await box.database.pool.query("update subscriptions set updated_at = now() - interval '1 hour'");
+  await fill(box, id, ["'{}'", "now(), null, null, 5, now() + interval '1 hour'"], 100_001);
+  await ring(box);
+  await eventually(async () => (await look(box, id))?.enabled === false, { timeoutMs: 30_000 });
   expect((await look(box, id))?.disabledReason).toContain("100000");
+  expect((await box.call(`/subscriptions/${id}`, { method: "PATCH", body: { enabled: true } })).status).toBe(200);
+  const late =
+    "select 1 from outbox_messages where ended_at is null and (attempts = 5 or next_at > now() + interval '1 minute') limit 1";
+  await eventually(async () => (await box.database.pool.query(late)).rowCount === 0, {
+    timeoutMs: 40_000,
+    what: "their renewal",
+  });
+  expect((await look(box, id))?.enabled).toBe(true);
 });
 
 test.concurrent("attempts and what waits are measured, and so are webhooks that come in", async () => {

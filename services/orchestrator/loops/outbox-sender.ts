@@ -54,7 +54,15 @@ export function buildOutboxSender(options: Options): OutboxSender {
 
   async function send(message: ClaimedMessage): Promise<void> {
     const startedAt = performance.now();
-    const verdict = await attempt(options, message, cutting.signal);
+    const verdict = await attempt(options, message, cutting.signal).catch((error: unknown) => {
+      // A message that trips over a bug of ours must not take every orchestrator with it, one after the other.
+      log.error({ err: error, subscriptionId: message.subscriptionId }, "an event could not be sent");
+      return judgePosted(
+        { kind: "failed", message: "not sent: something went wrong here" },
+        message.attempt,
+        Math.random(),
+      );
+    });
     if (verdict.kind !== "released") onAttempt(toOutcome(verdict), (performance.now() - startedAt) / 1_000);
     await results.add(message.subscriptionId, { messageId: message.id, leaseId: message.leaseId, verdict });
   }

@@ -58,7 +58,7 @@ export function buildOutbox({
       for (const listener of listeners) listener(outcome, seconds);
     },
   });
-  const sweeper = buildSweeper(store, log);
+  const sweeper = buildSweeper(store, log, sender.ring);
   let loops: Promise<void>[] = [];
   return {
     ring() {
@@ -83,11 +83,16 @@ const sweepBatch = 5_000;
 /** For one subscription: as many as a busy receiver that is away for a day leaves, and about a gigabyte. */
 const mostWaiting = 100_000;
 
-/** Removes what nobody will be told of any more. */
-function buildSweeper(store: Pick<Store, "sweepOutbox" | "disableOverfull">, log: Log) {
+/** Goes on with what is too much for one request, and removes what nobody will be told of any more. */
+function buildSweeper(
+  store: Pick<Store, "sweepOutbox" | "disableOverfull" | "renewMessages">,
+  log: Log,
+  onRenewed: () => void,
+) {
   const bell = buildBell();
 
   async function sweep(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted && (await store.renewMessages({ limit: sweepBatch, attempts: 2 }))) onRenewed();
     for (const subscriptionId of await store.disableOverfull(mostWaiting))
       log.warn({ subscriptionId }, `a subscription was disabled: more than ${mostWaiting} events waited`);
     while (!signal.aborted && (await store.sweepOutbox(sweepBatch)));

@@ -259,6 +259,7 @@ export function recordAttempts(
            last_status = case when ${sum.last !== null} then ${sum.last?.status ?? null}::int else s.last_status end,
            last_error = case when ${sum.last !== null} then ${sum.last?.error ?? null}::text else s.last_error end,
            enabled = s.enabled and (select why from judged) is null,
+           updated_at = case when (select why from judged) is null then s.updated_at else now() end,
            disabled_reason = coalesce((select why from judged), s.disabled_reason)
       from sub
      where s.id = sub.id
@@ -266,19 +267,18 @@ export function recordAttempts(
   );
 }
 
-export type Backlog = { subscriptionId: string; messages: number };
-
 /**
  * Disables the subscriptions for which more than `most` messages wait: a receiver that cannot keep up, or is away, must not
- * fill the database.
+ * fill the database. One that somebody has just changed is given some time to catch up.
  */
 export function disableOverfull(db: Queryable, most: number): Promise<string[]> {
   return many(
     db,
     (row) => row.id as string,
     sql`
-    update subscriptions s set enabled = false, disabled_reason = ${`more than ${most} events waited to be delivered`}
-     where s.enabled
+    update subscriptions s
+       set enabled = false, disabled_reason = ${`more than ${most} events waited to be delivered`}, updated_at = now()
+     where s.enabled and s.updated_at < now() - interval '10 minutes'
        and (select count(*) from (select 1 from outbox_messages m
                                    where m.subscription_id = s.id and m.ended_at is null limit ${most + 1}) waiting) > ${most}
     returning s.id`,
@@ -286,8 +286,8 @@ export function disableOverfull(db: Queryable, most: number): Promise<string[]> 
 }
 
 /**
- * Removes what has ended a week ago, what has waited (for a subscription that is disabled) for two, and what waited for one that
- * was deleted; at most `limit` of each. True: there may be more.
+ * Removes what has ended a week ago, what waits for a subscription that has been disabled for two, and what waited for one
+ * that was deleted; at most `limit` of each. True: there may be more.
  */
 export async function sweepOutbox(db: Queryable, limit: number): Promise<boolean> {
   const counts = await one(
@@ -299,8 +299,8 @@ export async function sweepOutbox(db: Queryable, limit: number): Promise<boolean
         select id from outbox_messages where ended_at < now() - interval '7 days' order by ended_at limit ${limit})) returning 1
     ), stale as (
       delete from outbox_messages where id = any (array(
-        select id from outbox_messages where ended_at is null and created_at < now() - interval '14 days' order by created_at limit ${limit}))
-      returning 1
+        select m.id from subscriptions s join outbox_messages m on m.subscription_id = s.id and m.ended_at is null
+         where not s.enabled and s.deleted_at is null and s.updated_at < now() - interval '14 days' limit ${limit})) returning 1
     ), orphaned as (
       delete from outbox_messages where id = any (array(
         select m.id from subscriptions s join outbox_messages m on m.subscription_id = s.id

@@ -137,19 +137,41 @@ export function changeSubscription(
              from_seq = case when ${isResumed} then ${fromSeq}::bigint else from_seq end,
              failures = case when ${isFresh} then 0 else failures end,
              failing_since = case when ${isFresh} then null else failing_since end,
-             hold_until = case when ${isFresh} then null else hold_until end, updated_at = now()
+             hold_until = case when ${isFresh} then null else hold_until end,
+             renewed_at = case when ${isFresh} then now() else renewed_at end, updated_at = now()
        where id = ${id}`,
     );
-    if (isFresh) {
-      await exec(
-        db,
-        sql`
-        update outbox_messages set next_at = clock_timestamp(), attempts = 0
-         where subscription_id = ${id} and ended_at is null and lease_id is null`,
-      );
-    }
+    // The first at once, which is all of them most of the time; the sweeper goes on with the others.
+    if (isFresh) await renewMessages(db, { limit: 1_000, attempts: 1 });
     return one(db, toSubscription, sql`select ${columns} from subscriptions s where s.id = ${id}`);
   });
+}
+
+/**
+ * Makes messages due that wait for a subscription that was resumed or got another URL, those first that would wait longest.
+ * False: there are no more of them.
+ *
+ * @param attempts that they have made at least; 2 where it goes on until there are none, because what fails again meanwhile is
+ * due in seconds anyway
+ */
+export async function renewMessages(
+  db: Queryable,
+  { limit, attempts }: { limit: number; attempts: number },
+): Promise<boolean> {
+  const renewed = await exec(
+    db,
+    sql`
+    update outbox_messages set next_at = clock_timestamp(), attempts = 0
+     where id = any (array(
+       select m.id from subscriptions s cross join lateral (
+         select id from outbox_messages
+          where subscription_id = s.id and ended_at is null and lease_id is null and attempts >= ${attempts}
+          order by next_at desc limit ${limit} for update skip locked) m
+        where s.renewed_at is not null limit ${limit}))`,
+  );
+  if (renewed > 0) return true;
+  await exec(db, sql`update subscriptions set renewed_at = null where renewed_at is not null`);
+  return false;
 }
 
 /** False: there is none of that id. Nothing more is sent; what waited is removed by `sweepOutbox`. */
