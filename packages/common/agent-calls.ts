@@ -2,7 +2,7 @@ import { setTimeout as rest } from "node:timers/promises";
 import { Agent as Connections, request } from "undici";
 import type { Heartbeat } from "./contracts/agent.ts";
 import type { TaskError } from "./contracts/task.ts";
-import { newSpanId, type Trace, traceHeaders } from "./trace.ts";
+import { type Trace, traceHeaders } from "./trace.ts";
 
 /** What proves to the orchestrator that a call belongs to the attempt that runs now. */
 export type Fence = { taskId: string; attempt: number; leaseId: string | null; trace: Trace };
@@ -86,7 +86,8 @@ export function buildAgentCalls(options: { url: string; internalKey: string }): 
 }
 
 function fenceHeaders({ leaseId, trace }: Fence): Record<string, string> {
-  const headers = traceHeaders({ ...trace, spanId: newSpanId() });
+  // The run's own span is what asks.
+  const headers = traceHeaders(trace);
   return leaseId === null ? headers : { ...headers, "x-task-lease": leaseId };
 }
 

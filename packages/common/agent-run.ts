@@ -64,7 +64,7 @@ export type RunContext<P = unknown> = {
   deadline: Date;
   signal: AbortSignal;
   trace: Trace;
-  /** its lines carry the trace, the task, its type and the attempt */
+  /** its lines carry the trace, the task, its type, its concurrency key and the attempt */
   log: Logger;
   /** Renews the lease and shows where the run is. Throws LeaseLostError; an orchestrator that is away only costs a warning. */
   progress(message: string, percent?: number): Promise<void>;
@@ -161,8 +161,15 @@ function openRun(kit: RunKit, call: RunCall): Run {
 
 /** Bound to the lines themselves, so that one written from a callback outside the run's context still names its task. */
 function toBindings({ trace, type, attempt }: RunCall): Record<string, unknown> {
-  const { traceId, correlationId, taskId } = trace;
-  return { traceId, ...(correlationId && { correlationId }), ...(taskId && { taskId }), taskType: type, attempt };
+  const { traceId, correlationId, taskId, concurrencyKey } = trace;
+  return {
+    traceId,
+    ...(correlationId && { correlationId }),
+    ...(taskId && { taskId }),
+    taskType: type,
+    ...(concurrencyKey && { concurrencyKey }),
+    attempt,
+  };
 }
 
 async function settle(run: Run): Promise<Reply> {

@@ -9,11 +9,14 @@ import { ApiError, invalidInput, unavailable } from "./errors.ts";
 import { buildHeartbeatLoop } from "./heartbeat.ts";
 import { buildHttp, type Listening, listen } from "./http.ts";
 import { buildLog, type LogHandle } from "./log.ts";
+import { observeLog } from "./log-metrics.ts";
 import { buildMetrics, type Metrics } from "./metrics.ts";
 import { defineRoute, type Reply, type Route, type RouteInput } from "./route.ts";
 import type { Service } from "./run-main.ts";
 import { serviceSettings } from "./settings.ts";
+import { openSpans } from "./spans.ts";
 import type { ReadyCheck } from "./standard-routes.ts";
+import { fromHeaderText } from "./trace.ts";
 import { type Check, compileCheck, withoutIds } from "./validate.ts";
 
 /**
@@ -42,6 +45,8 @@ export const agentSettings = {
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
   LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
   LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
+  OTEL_EXPORTER_OTLP_ENDPOINT: serviceSettings.OTEL_EXPORTER_OTLP_ENDPOINT,
+  OTEL_EXPORTER_OTLP_HEADERS: serviceSettings.OTEL_EXPORTER_OTLP_HEADERS,
   SPOOL_DIR: serviceSettings.SPOOL_DIR,
   RUN_ID: serviceSettings.RUN_ID,
 };
@@ -156,19 +161,14 @@ export function serveAgent(options: AgentOptions): Agent {
   // Drawn per boot: the same name on the same machine is another instance after a restart.
   const instance = `${name}-${randomBytes(4).toString("hex")}`;
   const logs = options.logs ?? openLog(settings, name, instance);
-  const metrics = options.metrics ?? buildMetrics(name);
+  const metrics = openMetrics(options, logs);
+  const spans = openSpans(settings, { service: name, version: options.version, instance }, logs.log);
   const calls = buildAgentCalls({ url: settings.ORCHESTRATOR_URL, internalKey: settings.INTERNAL_KEY });
   const inFlight = trackInFlight();
   const stopping = new AbortController();
   const killed = new AbortController();
-  const kit: RunKit = {
-    name,
-    log: logs.log,
-    calls,
-    inFlight,
-    killed: killed.signal,
-    onEnd: countRuns(metrics, inFlight),
-  };
+  const onEnd = countRuns(metrics, inFlight);
+  const kit: RunKit = { name, log: logs.log, calls, inFlight, killed: killed.signal, onEnd };
   let listening: Listening | null = null;
 
   const heartbeat = buildHeartbeatLoop({
@@ -193,6 +193,7 @@ export function serveAgent(options: AgentOptions): Agent {
     log: logs.log,
     report: options.report,
     metrics,
+    spans,
     isHealthy: heartbeat.isConnected,
     ...(options.checks && { checks: options.checks }),
   });
@@ -214,7 +215,7 @@ export function serveAgent(options: AgentOptions): Agent {
       await withDeadline(heartbeat.leave(), leaveDeadlineMs, "leaving").catch(ignoreAbsence);
       await withDeadline(inFlight.idle(), options.drainMs ?? defaultDrainMs, "draining").catch(() => killed.abort());
       await listening?.close(closeGraceMs);
-      await calls.close();
+      await Promise.all([calls.close(), spans.close()]);
       logs.log.info("stopped");
       await logs.close();
     },
@@ -239,6 +240,12 @@ function openLog(settings: AgentSettings, service: string, instance: string): Lo
       spoolDir: settings.SPOOL_DIR ?? null,
     },
   });
+}
+
+function openMetrics(options: AgentOptions, logs: LogHandle): Metrics {
+  const opened = options.metrics ?? buildMetrics(options.name);
+  observeLog(opened, logs);
+  return opened;
 }
 
 function credentialsOf(settings: AgentSettings) {
@@ -275,6 +282,8 @@ function toRunCall(spec: RunnableType, input: RouteInput<undefined, undefined, R
     traceId: body.traceId ?? input.trace.traceId,
     correlationId: body.correlationId ?? input.trace.correlationId,
     taskId: body.taskId ?? null,
+    taskType: spec.type,
+    concurrencyKey: readKey(headers["x-concurrency-key"]),
   };
   const fence = body.taskId
     ? { taskId: body.taskId, attempt, leaseId: typeof lease === "string" ? lease : null, trace }
@@ -290,6 +299,10 @@ function toRunCall(spec: RunnableType, input: RouteInput<undefined, undefined, R
     clientGone: input.signal,
     run: (context) => spec.run(context),
   };
+}
+
+function readKey(header: string | string[] | undefined): string | null {
+  return typeof header === "string" && header !== "" ? fromHeaderText(header) : null;
 }
 
 /**

@@ -7,6 +7,7 @@ import type { Credentials } from "./auth.ts";
 import { ClientGoneError } from "./body.ts";
 import { answerClientError, answering } from "./client-error.ts";
 import type { ConfigReport } from "./contracts/service.ts";
+import type { Span } from "./contracts/span.ts";
 import { baseHeaders, preflightHeaders } from "./cors.ts";
 import { type Call, type CompiledRoute, compileRoute, dispatch, methodNotAllowed, type Service } from "./dispatch.ts";
 import { trackInFlight } from "./drain.ts";
@@ -17,6 +18,7 @@ import { decodeUrlText } from "./query.ts";
 import { sendError, sendJson } from "./reply.ts";
 import type { Route } from "./route.ts";
 import { buildRouteTable, type Found, pathOf } from "./route-table.ts";
+import { noSpans, type Spans, spanClock } from "./spans.ts";
 import { buildStandardRoutes, type ReadyCheck } from "./standard-routes.ts";
 import { fromHeaderText, newSpanId, newTrace, parseTraceparent, type Trace, withTrace } from "./trace.ts";
 
@@ -29,6 +31,8 @@ export type HttpOptions = {
   log: Logger;
   report: () => ConfigReport;
   metrics: Metrics;
+  /** where what was asked and answered is recorded; default nowhere */
+  spans?: Spans;
   /** hard dependencies, for `/ready`; must not throw for one that is merely down */
   checks?: () => Promise<ReadyCheck[]>;
   /** false makes `/health` say `degraded` */
@@ -56,13 +60,11 @@ export function buildHttp(options: HttpOptions): { app: express.Express; routes:
     closing: closing.signal,
   };
   const routes = withStandardRoutes(options, closing.signal);
+  const { metrics, spans = noSpans } = options;
   const find = buildRouteTable<Answer>(
-    [...byPath(routes)].map(([path, byMethod]) => [
-      path,
-      buildAnswer({ service, metrics: options.metrics, path, byMethod }),
-    ]),
+    [...byPath(routes)].map(([path, byMethod]) => [path, buildAnswer({ service, metrics, spans, path, byMethod })]),
   );
-  const refuse = buildAnswer({ service, metrics: options.metrics, path: "(none)", byMethod: null });
+  const refuse = buildAnswer({ service, metrics, spans, path: "(none)", byMethod: null });
   const app = express();
   app.disable("x-powered-by");
   app.disable("query parser");
@@ -133,7 +135,9 @@ function openCall(service: Service, request: IncomingMessage, response: express.
 function openTrace(request: IncomingMessage): Trace {
   const parent = request.headers.traceparent;
   const known = typeof parent === "string" ? parseTraceparent(parent) : null;
-  const trace = known ? { traceId: known.traceId, spanId: newSpanId(), correlationId: null } : newTrace();
+  const trace: Trace = known
+    ? { traceId: known.traceId, spanId: newSpanId(), parentSpanId: known.spanId, correlationId: null }
+    : newTrace();
   const correlation = request.headers["x-correlation-id"];
   return typeof correlation === "string" && correlation !== ""
     ? { ...trace, correlationId: fromHeaderText(correlation) }
@@ -157,6 +161,7 @@ function refuseHead({ request, trace }: Call): void {
 type AnswerOptions = {
   service: Service;
   metrics: Metrics;
+  spans: Spans;
   path: string;
   /** null when no route has the path */
   byMethod: Map<string, CompiledRoute> | null;
@@ -165,7 +170,7 @@ type AnswerOptions = {
 type Answer = (call: Call, params: Record<string, string>, refusal?: unknown) => Promise<void>;
 
 /** Answers every request of one path, whatever happens on the way, and records it once. */
-function buildAnswer({ service, metrics, path, byMethod }: AnswerOptions): Answer {
+function buildAnswer({ service, metrics, spans, path, byMethod }: AnswerOptions): Answer {
   const methods = byMethod ? allowed([...byMethod.keys()]) : null;
   async function answer(call: Call, params: Record<string, string>): Promise<number> {
     const method = call.request.method ?? "";
@@ -179,11 +184,30 @@ function buildAnswer({ service, metrics, path, byMethod }: AnswerOptions): Answe
     const status = await answered.catch((error: unknown) => answerError(service, call, error));
     const seconds = (performance.now() - call.startedAt) / 1000;
     const { method = "" } = call.request;
+    const route = routeOf(byMethod, method);
     metrics.observeRequest({ method, route: path, status }, seconds);
-    const level = levelOf(method, status, routeOf(byMethod, method)?.quiet === true);
+    if (spans !== noSpans && route?.untraced !== true) spans.record(toSpan(call, path, status));
+    const level = levelOf(method, status, route?.quiet === true);
     if (!service.log.isLevelEnabled(level)) return;
     const data = { method, route: path, status, durationMs: Math.round(seconds * 10_000) / 10 };
     service.log[level](data, `${method} ${path} ${status}`);
+  };
+}
+
+/** By route pattern, as the metrics: the path itself may hold secrets. */
+function toSpan({ request, trace, startedAt }: Call, path: string, status: number): Span {
+  const { method = "" } = request;
+  const endMs = spanClock();
+  return {
+    traceId: trace.traceId,
+    spanId: trace.spanId,
+    parentSpanId: trace.parentSpanId ?? null,
+    name: `${method} ${path}`,
+    kind: "server",
+    startMs: endMs - (performance.now() - startedAt),
+    endMs,
+    attributes: { "http.request.method": method, "http.route": path, "http.response.status_code": status },
+    error: status >= 500 ? `answered ${status}` : null,
   };
 }
 

@@ -17,6 +17,10 @@ export class Backlog {
     return Math.max(0, this.#spool.rows - this.#next);
   }
 
+  get bytes(): number {
+    return this.#spool.bytes;
+  }
+
   adopt(): Promise<void> {
     return this.#spool.adopt();
   }

@@ -55,10 +55,14 @@ export type Delivery = {
   close(deadlineMs?: number): Promise<void>;
   dropped(): number;
   spooled(): number;
+  spooledBytes(): number;
+  queued(): number;
 };
 
 export type DeliveryOptions = DeliveryTarget & {
   service: string;
+  /** where lines are posted; default `/log` */
+  path?: string;
   pace?: Partial<DeliveryPace>;
   /** Says through the log itself that lines were dropped; called from outside any push. */
   report(dropped: number): void;
@@ -78,6 +82,8 @@ export function buildDelivery(options: DeliveryOptions): Delivery {
     },
     dropped: () => delivery.dropped,
     spooled: () => delivery.spooled,
+    spooledBytes: () => delivery.spooledBytes,
+    queued: () => delivery.queued,
   };
 }
 
@@ -120,7 +126,11 @@ class LogDelivery {
     this.#pace = pace;
     this.#batchRows = pace.batchRows;
     this.#queue = buildLogQueue({ rows: pace.queueRows, bytes: pace.queueBytes });
-    this.#post = buildLogPost({ url: options.url, internalKey: options.internalKey, timeoutMs: pace.timeoutMs });
+    this.#post = buildLogPost({
+      url: new URL(options.path ?? "/log", options.url).href,
+      internalKey: options.internalKey,
+      timeoutMs: pace.timeoutMs,
+    });
     this.#losses = buildLosses(options.report, pace.reportMs);
     const { spoolDir: dir, service } = options;
     this.#backlog = dir === null ? null : new Backlog(new Spool({ dir, service, maxBytes: pace.spoolBytes }));
@@ -132,6 +142,14 @@ class LogDelivery {
 
   get spooled(): number {
     return this.#backlog?.rows ?? 0;
+  }
+
+  get spooledBytes(): number {
+    return this.#backlog?.bytes ?? 0;
+  }
+
+  get queued(): number {
+    return this.#queue.rows();
   }
 
   push(line: string): void {

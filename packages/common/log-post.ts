@@ -1,7 +1,12 @@
 import { type ClientRequest, Agent as HttpAgent, type IncomingMessage, request as requestHttp } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 
-export type PostOptions = { url: string; internalKey: string; timeoutMs: number };
+export type PostOptions = {
+  /** with its path */
+  url: string;
+  internalKey: string;
+  timeoutMs: number;
+};
 
 /** What became of one batch. */
 export type PostOutcome =
@@ -25,7 +30,7 @@ const answerMaxBytes = 1_048_576;
  * client, because every process has a log, and the memory of another client would be paid in each of them.
  */
 export function buildLogPost({ url, internalKey, timeoutMs }: PostOptions): LogPost {
-  const target = new URL("/log", url);
+  const target = new URL(url);
   const isSecure = target.protocol === "https:";
   const agent = new (isSecure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: 1 });
   const headers = { "content-type": "application/x-ndjson", "x-internal-key": internalKey };

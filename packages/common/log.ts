@@ -43,6 +43,10 @@ export type LogHandle = {
   dropped(): number;
   /** Records on disk that wait for the logging service. */
   spooled(): number;
+  /** What they take there. */
+  spooledBytes(): number;
+  /** Records in memory that wait for the logging service. */
+  queued(): number;
 };
 
 export function buildLog(options: LogOptions): LogHandle {
@@ -81,6 +85,8 @@ export function buildLog(options: LogOptions): LogHandle {
     close: async (deadlineMs) => delivery?.close(deadlineMs),
     dropped: () => delivery?.dropped() ?? 0,
     spooled: () => delivery?.spooled() ?? 0,
+    spooledBytes: () => delivery?.spooledBytes() ?? 0,
+    queued: () => delivery?.queued() ?? 0,
   };
 }
 
@@ -93,7 +99,9 @@ function stamp(): string {
   if (!trace) return text;
   text += `,"traceId":${JSON.stringify(trace.traceId)}`;
   if (trace.correlationId) text += `,"correlationId":${JSON.stringify(trace.correlationId)}`;
-  return trace.taskId ? `${text},"taskId":${JSON.stringify(trace.taskId)}` : text;
+  if (trace.taskId) text += `,"taskId":${JSON.stringify(trace.taskId)}`;
+  if (trace.taskType) text += `,"taskType":${JSON.stringify(trace.taskType)}`;
+  return trace.concurrencyKey ? `${text},"concurrencyKey":${JSON.stringify(trace.concurrencyKey)}` : text;
 }
 
 /** Errors under any name, not only `err`: as plain objects they would read `{}`. */

@@ -27,6 +27,17 @@ export function buildMetrics(service: string) {
     },
     counter: <L extends string = never>(name: string, help: string, labelNames: readonly L[] = []) =>
       new Counter<L>({ name, help, labelNames: [...labelNames], registers: [registry] }),
+    /** A counter whose value is kept elsewhere, and read when it is asked for. */
+    total: (name: string, help: string, read: () => number) =>
+      new Counter({
+        name,
+        help,
+        registers: [registry],
+        collect() {
+          this.reset();
+          this.inc(read());
+        },
+      }),
     /** `collect` sets the value when it is asked for */
     gauge: <L extends string = never>(
       name: string,
@@ -58,5 +69,17 @@ export function buildMetrics(service: string) {
         ...(options.buckets && { buckets: options.buckets }),
         registers: [registry],
       }),
+  };
+}
+
+/**
+ * Keeps a label from making endless series: the first values are passed, all later ones are `(other)`. For what others name, such
+ * as types of tasks.
+ */
+export function buildLabelBound(most = 200): (value: string) => string {
+  const known = new Set<string>();
+  return (value) => {
+    if (known.size < most) known.add(value);
+    return known.has(value) ? value : "(other)";
   };
 }

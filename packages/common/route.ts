@@ -88,6 +88,8 @@ export type RouteContract = {
   bodyBudgetBytes?: number;
   /** its request log line is `debug` even when it writes, because it comes often: `/log`, heartbeats */
   quiet?: boolean;
+  /** it makes no span: machines call it all the time, and nobody looks for why */
+  untraced?: boolean;
 };
 
 export type Route = RouteContract & {

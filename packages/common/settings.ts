@@ -283,6 +283,23 @@ export const serviceSettings = {
         "Shapes of values that are hidden in the log besides the usual ones, separated by commas: * at the end is the rest of a token, ? one character of it, # a digit (acme_*, ####-####)",
     }),
   ),
+  OTEL_EXPORTER_OTLP_ENDPOINT: Type.Optional(
+    Type.String({
+      title: "an http(s) URL",
+      description:
+        "Base address of an OpenTelemetry collector that is sent the traces (OTLP/HTTP, JSON); default: none is",
+      format: "uri",
+      pattern: httpUrl,
+    }),
+  ),
+  OTEL_EXPORTER_OTLP_HEADERS: Type.Optional(
+    Type.String({
+      title: "name=value, separated by commas",
+      description: "Headers that the collector wants, such as its key: name=value, separated by commas",
+      pattern: "^[^=,]+=[^,]*(?:,[^=,]+=[^,]*)*$",
+      writeOnly: true,
+    }),
+  ),
   SPOOL_DIR: Type.Optional(
     Type.String({
       title: "Spool folder",

@@ -38,6 +38,7 @@ export const standardContracts = {
     query: AnyQuery,
     replies: { 200: Health },
     maxInFlight: null,
+    untraced: true,
   },
   ready: {
     method: "GET",
@@ -47,6 +48,7 @@ export const standardContracts = {
     query: AnyQuery,
     replies: { 200: Ready, 503: Ready },
     maxInFlight: null,
+    untraced: true,
   },
   configValidate: {
     method: "GET",
@@ -62,6 +64,7 @@ export const standardContracts = {
     summary: "Prometheus metrics",
     replies: { 200: Type.String({ description: "Prometheus text format" }) },
     replyType: "text/plain",
+    untraced: true,
   },
   openapi: {
     method: "GET",

@@ -7,9 +7,13 @@ export type Trace = {
   traceId: string;
   /** 16 lowercase hex digits, drawn anew for every hop */
   spanId: string;
+  /** the caller's span; null or nothing when the trace began here */
+  parentSpanId?: string | null;
   correlationId: string | null;
   /** set while a task runs, so that each log line about it names it */
   taskId?: string | null;
+  taskType?: string;
+  concurrencyKey?: string | null;
 };
 
 const storage = new AsyncLocalStorage<Trace>();

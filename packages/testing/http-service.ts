@@ -24,7 +24,7 @@ export type TestService = AsyncDisposable & {
   post(path: string, body: unknown, headers?: Record<string, string>): Promise<Response>;
 };
 
-type Options = Partial<Pick<HttpOptions, "maxInFlight" | "isHealthy">> & {
+type Options = Partial<Pick<HttpOptions, "maxInFlight" | "isHealthy" | "spans">> & {
   checks?: () => Promise<ReadyCheck[]>;
   listen?: Partial<ListenOptions>;
 };

@@ -5,6 +5,7 @@ import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
 import { buildLog, type Log } from "@signalbox/common/log.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
 import { buildRedactor } from "@signalbox/common/redact.ts";
+import { openSpans } from "@signalbox/common/spans.ts";
 import { buildPool, type Pool } from "@signalbox/common/sql.ts";
 import { buildTail, type Tail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
@@ -26,16 +27,18 @@ const connections = { writes: 4, reads: 4 };
 export function buildApp(settings: Settings, report: () => ConfigReport) {
   const redaction = { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS };
   // It never delivers to itself: a failure to store would make records about it that fail to be stored.
+  const runId = settings.RUN_ID ?? randomUUID();
   const logs = buildLog({
     service: "logging",
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT,
     redaction,
-    runId: settings.RUN_ID ?? randomUUID(),
+    runId,
     delivery: null,
   });
   const { log } = logs;
   const core = buildCore(settings, log);
+  const spans = openSpans(settings, { service: "logging", version, instance: runId }, log);
   const http = buildHttp({
     service: "logging",
     version,
@@ -49,6 +52,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     log,
     report,
     metrics: core.metrics,
+    spans,
     checks: async () => [await checkDatabase(core.store.ping)],
   });
   let listening: Listening | null = null;
@@ -65,7 +69,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport) {
     /** Ends the streams, answers what was already sent, then lets go of the database. */
     async stop(): Promise<void> {
       await listening?.close(10_000);
-      await core.stop();
+      await Promise.all([core.stop(), spans.close()]);
       log.info("logging stopped");
       await logs.close();
     },

@@ -15,6 +15,8 @@ export const settings = defineSettings("logging", {
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
   LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
   LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
+  OTEL_EXPORTER_OTLP_ENDPOINT: serviceSettings.OTEL_EXPORTER_OTLP_ENDPOINT,
+  OTEL_EXPORTER_OTLP_HEADERS: serviceSettings.OTEL_EXPORTER_OTLP_HEADERS,
   RUN_ID: serviceSettings.RUN_ID,
   LOG_RETENTION_DAYS: Type.Integer({
     title: "days to keep log records",

@@ -1,11 +1,14 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
+import type { Span } from "@signalbox/common/contracts/span.ts";
 import { buildDoorbell, type Doorbell } from "@signalbox/common/doorbell.ts";
 import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
-import { buildLog, type Log } from "@signalbox/common/log.ts";
+import { buildLog, type Log, type LogHandle } from "@signalbox/common/log.ts";
+import { observeLog } from "@signalbox/common/log-metrics.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
 import { buildRedisDoorbell } from "@signalbox/common/redis-doorbell.ts";
+import { noSpans, openSpans, spanIdOf } from "@signalbox/common/spans.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
@@ -14,7 +17,8 @@ import { buildGithubClient } from "./clients/github.ts";
 import { buildLogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
-import { buildDeliveryCounter, observe } from "./instruments.ts";
+import { buildCallCounter, buildDeliveryCounter, observe } from "./instruments.ts";
+import type { RunWatch } from "./loops/attempt.ts";
 import { buildEngine, channels, type Engine, type EngineOptions } from "./loops/engine.ts";
 import { buildGate } from "./loops/gate.ts";
 import { buildHub } from "./loops/hub.ts";
@@ -25,6 +29,7 @@ import { buildStreams } from "./loops/streams.ts";
 import { buildWaiters } from "./loops/waiters.ts";
 import { buildRoutes } from "./routes/all.ts";
 import { buildSockets } from "./routes/sockets.ts";
+import { toCallSpan, toRunSpans } from "./run-spans.ts";
 import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
 import { connectionNameOf } from "./store/orchestrators.ts";
@@ -58,6 +63,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     delivery: { url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY, spoolDir: settings.SPOOL_DIR ?? null },
   });
   const { log } = logs;
+  const watching = buildWatching(settings, instance, logs);
   const database = buildDatabase(settings, instance, log);
   const live = buildLive({ settings, database, instance, log });
   const sealingKey = settings.SECRETS_KEY === undefined ? null : toSealingKey(settings.SECRETS_KEY);
@@ -68,11 +74,12 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     sealingKey,
     instance,
     log,
+    watch: watching.watch,
     ...overrides,
   });
   const reconciling = buildReconciling(settings, database, log);
   const outbox = buildOutboxOf({ settings, database, live, sealingKey, log });
-  const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log });
+  const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, watching });
   return {
     logs,
     routes: edge.http.routes,
@@ -92,11 +99,30 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
       await Promise.all([engine.stop(graceMs), outbox.stop(graceMs), reconciling?.stop()]);
       await edge.stop();
       await live.stop();
-      await database.stop();
+      await Promise.all([database.stop(), watching.spans.close()]);
       log.info("orchestrator stopped");
       await logs.close();
     },
   };
+}
+
+/** Metrics and traces. */
+function buildWatching(settings: Settings, instance: string, logs: LogHandle) {
+  const metrics = buildMetrics("orchestrator");
+  observeLog(metrics, logs);
+  const spans = openSpans(settings, { service: "orchestrator", version, instance }, logs.log);
+  const countCall = buildCallCounter(metrics);
+  const record = (made: readonly Span[]) => {
+    for (const span of made) spans.record(span);
+  };
+  const watch: RunWatch = {
+    called(call) {
+      countCall(call);
+      if (spans !== noSpans) record([toCallSpan(call, spanIdOf)]);
+    },
+    ended: (run) => spans !== noSpans && record(toRunSpans(run, spanIdOf)),
+  };
+  return { metrics, spans, watch };
 }
 
 function buildDatabase(settings: Settings, instance: string, log: Log) {
@@ -224,10 +250,11 @@ type EdgeOptions = {
   sealingKey: Buffer | null;
   book: RuleBook;
   log: Log;
+  watching: ReturnType<typeof buildWatching>;
 };
 
 /** HTTP and WebSocket. */
-function buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log }: EdgeOptions) {
+function buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, watching }: EdgeOptions) {
   const { store, pool } = database;
   const { streams, waiters, tail, hub } = live;
   const { roster, catalog, scheduler, dispatcher, circuits, changed } = engine;
@@ -239,9 +266,8 @@ function buildEdge({ settings, report, database, live, engine, outbox, sealingKe
   };
   const allowedOrigins = settings.WS_ALLOWED_ORIGINS;
   const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
-  const metrics = buildMetrics("orchestrator");
+  const { metrics, spans } = watching;
   observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits, outbox });
-  const scheduled = () => database.doorbell.ring(channels.schedules);
   const logs = buildLogSearch({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
   const context: Context = {
     store,
@@ -269,7 +295,7 @@ function buildEdge({ settings, report, database, live, engine, outbox, sealingKe
     allowPrivateReceivers: settings.SUBSCRIPTIONS_ALLOW_PRIVATE,
     log,
     changed,
-    scheduled,
+    scheduled: () => database.doorbell.ring(channels.schedules),
     subscribed: () => database.doorbell.ring(channels.subscriptions),
   };
   const http = buildHttp({
@@ -281,6 +307,7 @@ function buildEdge({ settings, report, database, live, engine, outbox, sealingKe
     log,
     report,
     metrics,
+    spans,
     checks: async () => [...engine.checks(), await checkDatabase(store.ping)],
   });
   let listening: Listening | null = null;

@@ -1,4 +1,4 @@
-import type { Metrics } from "@signalbox/common/metrics.ts";
+import { buildLabelBound, type Metrics } from "@signalbox/common/metrics.ts";
 import type { Tail } from "@signalbox/common/tail.ts";
 import type { Circuits } from "./loops/circuits.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
@@ -6,6 +6,7 @@ import type { Hub } from "./loops/hub.ts";
 import type { Outbox } from "./loops/outbox.ts";
 import type { Roster } from "./loops/roster.ts";
 import type { Streams } from "./loops/streams.ts";
+import type { TracedCall } from "./run-spans.ts";
 import type { Store } from "./store.ts";
 
 type Watched = {
@@ -39,6 +40,20 @@ export function buildDeliveryCounter(metrics: Metrics): (source: string, outcome
     ["source", "outcome"],
   );
   return (source, outcome) => deliveries.inc({ source, outcome });
+}
+
+/** How calls of agents end and what they take; their names are given by whoever registers, so they are bounded. */
+export function buildCallCounter(metrics: Metrics): (call: TracedCall) => void {
+  const seconds = metrics.histogram(
+    "signalbox_agent_call_seconds",
+    "Time that an agent took to answer, by agent and what came: a class of status, timeout, unreachable or rubbish",
+    { labelNames: ["agent", "outcome"], buckets: runBuckets },
+  );
+  const bound = buildLabelBound();
+  return ({ agent, answer, startMs, endMs }) => {
+    const outcome = answer.kind === "answered" ? `${Math.floor(answer.status / 100)}xx` : answer.kind;
+    seconds.observe({ agent: bound(agent), outcome }, secondsBetween(startMs, endMs));
+  };
 }
 
 function observeOutbox({ metrics, outbox, store }: Watched): void {
@@ -86,7 +101,9 @@ function observeTasks({ metrics, store, hub }: Watched): void {
       buckets: runBuckets,
     },
   );
-  hub.onStep(({ kind, type, attempt, atMs, runAtMs, startedMs }) => {
+  const bound = buildLabelBound();
+  hub.onStep(({ kind, type: name, attempt, atMs, runAtMs, startedMs }) => {
+    const type = bound(name);
     events.inc({ kind, type });
     if (kind === "started" && attempt === 1) waits.observe({ type }, secondsBetween(runAtMs, atMs));
     if ((kind === "completed" || kind === "failed") && startedMs !== null) {
@@ -139,6 +156,11 @@ function observeStreams({ metrics, streams, tail, pool }: Watched): void {
   metrics.gauge("signalbox_stream_clients", "Live streams that are open here", {
     collect: (gauge) => gauge.set(streams.count()),
   });
+  metrics.total(
+    "signalbox_stream_frames_total",
+    "Frames that were sent to the clients of live streams",
+    streams.framesSent,
+  );
   metrics.gauge("signalbox_stream_pending_bytes", "Bytes of frames that the slowest live stream has not taken yet", {
     collect: (gauge) => gauge.set(streams.mostPendingBytes()),
   });

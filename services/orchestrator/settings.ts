@@ -25,6 +25,8 @@ export const settings = defineSettings("orchestrator", {
   LOG_FORMAT: serviceSettings.LOG_FORMAT,
   LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
   LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
+  OTEL_EXPORTER_OTLP_ENDPOINT: serviceSettings.OTEL_EXPORTER_OTLP_ENDPOINT,
+  OTEL_EXPORTER_OTLP_HEADERS: serviceSettings.OTEL_EXPORTER_OTLP_HEADERS,
   SPOOL_DIR: serviceSettings.SPOOL_DIR,
   RUN_ID: serviceSettings.RUN_ID,
   DATABASE_POOL_SIZE: Type.Integer({

@@ -31,6 +31,7 @@ export const postLog = ({ ingest, keeping, hide, onRejected }: Context) => {
     bodyBudgetBytes: 4_194_304,
     maxInFlight: 400,
     quiet: true,
+    untraced: true,
     replies: { 202: LogReceipt },
     async handle({ rawBody, contentType, principal }) {
       if (rawBody.length === 0) throw invalidRequest("", "has no body; send a record with level, service and message");

@@ -34,6 +34,7 @@ export const postOtlpLogs = ({ ingest, keeping, hide, onRejected }: Context) =>
     bodyBudgetBytes: 4_194_304,
     maxInFlight: 100,
     quiet: true,
+    untraced: true,
     replies: { 200: Exported },
     async handle({ body }) {
       ingest.admit();

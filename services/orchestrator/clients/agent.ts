@@ -1,6 +1,6 @@
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import { parseJson } from "@signalbox/common/json.ts";
-import { newSpanId, traceHeaders } from "@signalbox/common/trace.ts";
+import { toHeaderText, traceHeaders } from "@signalbox/common/trace.ts";
 import { Agent as Connections, type Dispatcher, request } from "undici";
 import { isForbiddenAddress } from "../address.ts";
 import type { Answer } from "../answer.ts";
@@ -16,6 +16,10 @@ export type AgentClient = {
     url: string;
     body: RunRequest;
     leaseId: string;
+    /** The caller's span of this call. */
+    spanId: string;
+    /** Goes along so that the agent's log lines name it. */
+    concurrencyKey: string | null;
     timeoutMs: number;
     signal: AbortSignal;
   }): Promise<Answer>;
@@ -33,7 +37,7 @@ export function buildAgentClient(options: { internalKey: string; connectionsPerA
     bodyTimeout: 0,
   });
   return {
-    async run({ url, body, leaseId, timeoutMs, signal }) {
+    async run({ url, body, timeoutMs, signal, ...names }) {
       const deadline = new AbortController();
       const timer = setTimeout(() => deadline.abort(), timeoutMs);
       const abort = () => deadline.abort();
@@ -42,7 +46,7 @@ export function buildAgentClient(options: { internalKey: string; connectionsPerA
         const response = await request(url, {
           method: "POST",
           dispatcher: connections,
-          headers: toHeaders(body, leaseId, options.internalKey),
+          headers: { "x-internal-key": options.internalKey, ...toHeaders(body, names) },
           body: JSON.stringify(body),
           signal: deadline.signal,
         });
@@ -59,14 +63,17 @@ export function buildAgentClient(options: { internalKey: string; connectionsPerA
   };
 }
 
-function toHeaders(body: RunRequest, leaseId: string, internalKey: string): Record<string, string> {
+type Names = { leaseId: string; spanId: string; concurrencyKey: string | null };
+
+function toHeaders(body: RunRequest, { leaseId, spanId, concurrencyKey }: Names): Record<string, string> {
+  const key = concurrencyKey === null ? null : toHeaderText(concurrencyKey);
   return {
     "content-type": "application/json",
-    "x-internal-key": internalKey,
     "x-task-id": body.taskId,
     "x-task-attempt": String(body.attempt),
     "x-task-lease": leaseId,
-    ...traceHeaders({ traceId: body.traceId, spanId: newSpanId(), correlationId: body.correlationId }),
+    ...(key !== null && { "x-concurrency-key": key }),
+    ...traceHeaders({ traceId: body.traceId, spanId, correlationId: body.correlationId }),
   };
 }
 

@@ -1,9 +1,12 @@
 /** One attempt from its claim to its written end: call the agent, judge the answer, write what it means. */
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import type { Log } from "@signalbox/common/log.ts";
+import { spanClock } from "@signalbox/common/spans.ts";
+import { newSpanId } from "@signalbox/common/trace.ts";
 import { judgeAnswer, type Verdict } from "../answer.ts";
 import { judgeHealth } from "../circuit.ts";
 import type { AgentClient } from "../clients/agent.ts";
+import type { TracedCall, TracedRun } from "../run-spans.ts";
 import { unsealPayload } from "../secret-members.ts";
 import type { Finish, Outcome } from "../store/finish-attempts.ts";
 import type { Claimed } from "../store/rows.ts";
@@ -29,15 +32,24 @@ export type AttemptOptions = {
   finishes: FinishQueue;
   sealingKey: Buffer | null;
   log: Log;
+  watch: RunWatch;
 };
+
+/** Who wants to know what was called and how it went: the metrics and the traces. */
+export type RunWatch = { called(call: TracedCall): void; ended(run: TracedRun): void };
 
 /**
  * Runs an attempt; resolves when its end is written, or when there is nothing (more) to write. True when its agent answered
  * "later": it goes on there.
  */
 export async function runAttempt(run: Run, options: AttemptOptions): Promise<boolean> {
+  const startMs = spanClock();
   const outcome = await callAgent(run, options);
-  if (outcome === null) return false;
+  const tellEnd = (how: string) => options.watch.ended({ ...toTraced(run, startMs), outcome: how });
+  if (outcome === null) {
+    tellEnd("lost");
+    return false;
+  }
   const finish: Finish = {
     lease: run.claimed.lease,
     outcome,
@@ -48,7 +60,12 @@ export async function runAttempt(run: Run, options: AttemptOptions): Promise<boo
   const ending = run.fate === "ended elsewhere" ? "lost" : await options.finishes.end(finish);
   if (ending === "lost" && isResult(outcome)) await discard(finish, options);
   if (ending === "refused") await failUnstorable(finish, options);
+  tellEnd(ending === "ended" ? outcome.kind : ending);
   return ending === "ended" && outcome.kind === "defer";
+}
+
+function toTraced({ claimed }: Run, startMs: number): Omit<TracedRun, "outcome"> {
+  return { task: claimed.task, agent: claimed.agentName, startMs, endMs: spanClock() };
 }
 
 /** "Later" and our own handing back say nothing that could be lost: the run may well have ended before they were written. */
@@ -64,13 +81,18 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
   if (payload.kind === "unreadable")
     return { kind: "fail", error: { code: "secrets_unreadable", message: payload.message, retryable: false } };
   const passage = options.circuits.enter(instance);
+  const spanId = newSpanId();
+  const startMs = spanClock();
   const answer = await options.agents.run({
     url,
     body: toRequest(run.claimed, payload.value),
     leaseId: lease.leaseId,
+    spanId,
+    concurrencyKey: task.concurrencyKey,
     timeoutMs: task.timeoutMs,
     signal: run.abort.signal,
   });
+  options.watch.called({ ...toTraced(run, startMs), spanId, answer });
   passage.over(answer.kind !== "answered" && run.fate !== "running" ? "unknown" : judgeHealth(answer));
   // Nothing was said in time. An answer that did come is written, or put down as discarded.
   if (answer.kind !== "answered" && run.fate === "ended elsewhere") return null;
@@ -84,7 +106,8 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
 function tell(verdict: Verdict, claimed: Claimed, log: Log): void {
   if (verdict.kind !== "retry" && verdict.kind !== "fail") return;
   const { task } = claimed;
-  const names = { traceId: task.traceId, correlationId: task.correlationId, taskId: task.id, taskType: task.type };
+  const { traceId, correlationId, concurrencyKey, id: taskId, type: taskType } = task;
+  const names = { traceId, correlationId, taskId, taskType, ...(concurrencyKey !== null && { concurrencyKey }) };
   const line = log.child(names);
   const message = `attempt ${task.attempt} of ${task.type} failed: ${verdict.error.message}`;
   line[verdict.kind === "fail" ? "error" : "warn"](

@@ -4,6 +4,7 @@ import type { Log } from "@signalbox/common/log.ts";
 import { type AgentClient, buildAgentClient } from "../clients/agent.ts";
 import type { Store } from "../store.ts";
 import { hasEnded } from "../transition.ts";
+import type { RunWatch } from "./attempt.ts";
 import { buildCircuits } from "./circuits.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { buildFinishQueue } from "./finish-queue.ts";
@@ -34,6 +35,7 @@ export type EngineOptions = {
   sealingKey: Buffer | null;
   instance: string;
   log: Log;
+  watch: RunWatch;
   /** In place of the client that calls agents over HTTP. */
   agents?: AgentClient | undefined;
 };
@@ -41,7 +43,7 @@ export type EngineOptions = {
 export type Engine = ReturnType<typeof buildEngine>;
 
 export function buildEngine(options: EngineOptions) {
-  const { store, doorbell, hub, internalKey, sealingKey, instance, log } = options;
+  const { store, doorbell, hub, internalKey, sealingKey, instance, log, watch } = options;
   const stopping = new AbortController();
   const halting = new AbortController();
   const agents = options.agents ?? buildAgentClient({ internalKey, connectionsPerAgent });
@@ -55,7 +57,7 @@ export function buildEngine(options: EngineOptions) {
     signal: halting.signal,
   });
   const onStarted = () => doorbell.ring(channels.events);
-  const run = { store, roster, circuits, agents, finishes, sealingKey, log };
+  const run = { store, roster, circuits, agents, finishes, sealingKey, log, watch };
   const dispatcher = new Dispatcher({ ...run, owner: instance, onStarted });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
   const reaper = buildReaper({ store, log, finishes });

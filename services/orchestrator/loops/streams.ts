@@ -29,6 +29,8 @@ export type Streams = {
   /** A task and all that is below it, as it is now; null when there is no such task. */
   findFamily(root: string): Promise<FamilyView | null>;
   count(): number;
+  /** Frames that were sent to clients so far. */
+  framesSent(): number;
   /** What the slowest client has not taken yet. */
   mostPendingBytes(): number;
   beat(signal: AbortSignal): Promise<void>;
@@ -45,10 +47,19 @@ export function buildStreams(options: {
 }): Streams {
   const { hub, store } = options;
   const open = new Set<Subscriber>();
+  let framesSent = 0;
+  const counted = (sink: Sink): Sink => ({
+    ...sink,
+    send(text, cursor) {
+      framesSent++;
+      sink.send(text, cursor);
+    },
+  });
   const sources = { position: () => hub.position(), readLedger: store.readLedger, logs: options.logs };
 
   return {
-    async open({ filter, family = null, since, sink, signal }) {
+    async open({ filter, family = null, since, sink: given, signal }) {
+      const sink = counted(given);
       const beginning = family && { task: family.firstSeq - 1, log: null };
       const from = since === null ? beginning : parseStreamCursor(since);
       await hub.settled(settleMs);
@@ -85,6 +96,7 @@ export function buildStreams(options: {
       };
     },
     count: () => open.size,
+    framesSent: () => framesSent,
     mostPendingBytes: () => Math.max(0, ...[...open].map((subscriber) => subscriber.pendingBytes())),
     async beat(signal) {
       while (!signal.aborted) {
