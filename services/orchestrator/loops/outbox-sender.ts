@@ -54,15 +54,7 @@ export function buildOutboxSender(options: Options): OutboxSender {
 
   async function send(message: ClaimedMessage): Promise<void> {
     const startedAt = performance.now();
-    const verdict = await attempt(options, message, cutting.signal).catch((error: unknown) => {
-      // A message that trips over a bug of ours must not take every orchestrator with it, one after the other.
-      log.error({ err: error, subscriptionId: message.subscriptionId }, "an event could not be sent");
-      return judgePosted(
-        { kind: "failed", message: "not sent: something went wrong here" },
-        message.attempt,
-        Math.random(),
-      );
-    });
+    const verdict = await attempt(options, message, cutting.signal).catch((error) => toBug(log, message, error));
     if (verdict.kind !== "released") onAttempt(toOutcome(verdict), (performance.now() - startedAt) / 1_000);
     await results.add(message.subscriptionId, { messageId: message.id, leaseId: message.leaseId, verdict });
   }
@@ -135,6 +127,12 @@ async function attempt(
   const posted = secret === null ? unreadable : await receivers.post({ ...toSigned(message, secret), signal });
   if (posted.kind === "failed" && signal.aborted) return { kind: "released" };
   return judgePosted(posted, message.attempt, Math.random());
+}
+
+/** A message that trips over a bug of ours must not take every orchestrator with it, one after the other. */
+function toBug(log: Log, { subscriptionId, attempt: nth }: ClaimedMessage, error: unknown): Verdict {
+  log.error({ err: error, subscriptionId }, "an event could not be sent");
+  return judgePosted({ kind: "failed", message: "not sent: something went wrong here" }, nth, Math.random());
 }
 
 const unreadable: Posted = {
