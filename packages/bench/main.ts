@@ -6,10 +6,11 @@ import { describeMachine, ownVersions } from "./machine.ts";
 import type { Measure, MeasureOptions } from "./measure.ts";
 import { detect } from "./measures/detect.ts";
 import { fleet } from "./measures/fleet.ts";
+import { queue } from "./measures/queue.ts";
 import { judge, replaceSection, toSection } from "./report.ts";
 
 /** Every measure, in the order in which they are run. */
-const measures: readonly Measure[] = [fleet, detect];
+const measures: readonly Measure[] = [fleet, queue, detect];
 
 const defaults = { rounds: 5, tasks: 5_000 };
 const most = { rounds: 20, tasks: 20_000 };
@@ -21,17 +22,23 @@ Measures Signalbox on this machine and prints each figure beside its goal. Every
 loopback, in a temporary folder; it ends by itself. Let nothing else run meanwhile.
 
 Measures, all of them when none is named:
-${measures.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`).join("\n")}
+${measures.map(toHelp).join("\n")}
 
 Options:
   --rounds <n>     how often each figure is taken, 1 to ${most.rounds}; below ${defaults.rounds} it is only a first look   (${defaults.rounds})
   --tasks <n>      tasks of one round under load, 100 to ${most.tasks}   (${defaults.tasks})
+  --only <parts>   of a measure with parts these alone, separated by commas
   --strict         exit code 1 when a goal is missed   (0: figures of a busy machine are no failure)
   --write          put the figures into docs/benchmarks.md
   --profile <dir>  every process of a measured fleet leaves its CPU profile there; the figures are worse then
   --help           this text`;
 
-type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir" | "dataFolder"> & {
+function toHelp({ name, summary, parts }: Measure): string {
+  const listed = parts ? `\n${"".padEnd(15)}parts: ${parts.join(", ")}` : "";
+  return `  ${name.padEnd(12)} ${summary}${listed}`;
+}
+
+type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir" | "dataFolder" | "only"> & {
   measures: Measure[];
   isStrict: boolean;
   isWritten: boolean;
@@ -54,10 +61,9 @@ async function main(): Promise<void> {
 
 /** How many goals it missed. */
 async function runMeasure(measure: Measure, wanted: Wanted, signal: AbortSignal): Promise<number> {
-  const { rounds, tasks, profileDir, dataFolder } = wanted;
   const [machine, versions, at] = [describeMachine(), ownVersions(), new Date()];
   say(`${measure.name}: ${measure.summary}`);
-  const outcome = await measure.run({ rounds, tasks, profileDir, dataFolder, signal, say: (line) => say(`  ${line}`) });
+  const outcome = await measure.run({ ...wanted, signal, say: (line) => say(`  ${line}`) });
   if (outcome.findings.length === 0) return 0;
   const section = toSection({ measure, outcome, machine, versions, at });
   say(`\n${section}`);
@@ -80,8 +86,13 @@ function readArguments(): Wanted | null {
     say(usage);
     return null;
   }
+  if (values.only !== undefined && values.write) {
+    throw new UsageError("--write takes a whole measure; --only takes parts of one, for a look.");
+  }
+  const named = names.length === 0 ? [...measures] : names.map(findMeasure);
   return {
-    measures: names.length === 0 ? [...measures] : names.map(findMeasure),
+    measures: named,
+    only: parseParts(values.only, named),
     dataFolder,
     rounds: parseCount(values.rounds, { name: "--rounds", least: 1, most: most.rounds, otherwise: defaults.rounds }),
     tasks: parseCount(values.tasks, { name: "--tasks", least: 100, most: most.tasks, otherwise: defaults.tasks }),
@@ -109,6 +120,7 @@ function parseCommandLine() {
         rounds: { type: "string" },
         tasks: { type: "string" },
         profile: { type: "string" },
+        only: { type: "string" },
         strict: { type: "boolean" },
         write: { type: "boolean" },
         help: { type: "boolean", short: "h" },
@@ -123,6 +135,15 @@ function findMeasure(name: string): Measure {
   const found = measures.find((measure) => measure.name === name);
   if (found) return found;
   throw new UsageError(`There is no measure "${name}"; there are ${measures.map((one) => one.name).join(", ")}.`);
+}
+
+function parseParts(text: string | undefined, named: readonly Measure[]): string[] | null {
+  if (text === undefined) return null;
+  const known = named.flatMap(({ parts = [] }) => parts);
+  const wanted = text.split(",");
+  const unknown = wanted.find((part) => !known.includes(part));
+  if (unknown === undefined) return wanted;
+  throw new UsageError(`There is no part "${unknown}"; there are ${known.join(", ") || "none"}.`);
 }
 
 function parseCount(

@@ -2,7 +2,7 @@
 export type Goal = { kind: "at most" | "at least"; value: number };
 
 /** `x` is a ratio of two figures of the same run. */
-export type Unit = "ms" | "s" | "MB" | "/s" | "x" | "points";
+export type Unit = "ms" | "s" | "MB" | "/s" | "x" | "%" | "gaps" | "points";
 
 /** One line of the table: one value a round, whose median counts. */
 export type Finding = {
@@ -11,7 +11,22 @@ export type Finding = {
   /** null: shown beside the goals, so that a reader can judge them */
   goal: Goal | null;
   rounds: readonly number[];
+  /** the table that it stands in; left out where a measure has one only */
+  part?: string;
 };
+
+/** A figure without a goal. */
+export function shown(what: string, unit: Unit, rounds: readonly number[]): Finding {
+  return { what, unit, goal: null, rounds };
+}
+
+export function atLeast(value: number, what: string, unit: Unit, rounds: readonly number[]): Finding {
+  return { what, unit, goal: { kind: "at least", value }, rounds };
+}
+
+export function atMost(value: number, what: string, unit: Unit, rounds: readonly number[]): Finding {
+  return { what, unit, goal: { kind: "at most", value }, rounds };
+}
 
 export type Outcome = {
   findings: Finding[];
@@ -26,6 +41,8 @@ export type MeasureOptions = {
   tasks: number;
   /** where every process leaves its CPU profile; null: no profiles, which cost time themselves */
   profileDir: string | null;
+  /** the parts to take, by name; null: all of them */
+  only: readonly string[] | null;
   /** where the labelled series of `detect` lie; null: it is skipped */
   dataFolder: string | null;
   /** progress, for who waits */
@@ -39,6 +56,8 @@ export type Measure = {
   name: string;
   /** one line for `--help` */
   summary: string;
+  /** names of the parts that can be taken alone; left out when it is all of one piece */
+  parts?: readonly string[];
   /** what each side of each comparison does, in Markdown, for the report */
   about: string;
   run(options: MeasureOptions): Promise<Outcome>;

@@ -13,6 +13,13 @@ export function judge({ goal, rounds }: Finding): Verdict {
 
 const columns = ["measure", "goal", "median (min to max)", "rounds", "verdict"] as const;
 
+/** A table a part, each under its name; one table where there are no parts. */
+function toTables(findings: readonly Finding[]): string {
+  const byPart = Map.groupBy(findings, ({ part }) => part ?? "");
+  const tables = [...byPart].map(([part, own]) => (part === "" ? toTable(own) : `### ${part}\n\n${toTable(own)}`));
+  return tables.join("\n\n");
+}
+
 /** The same table for the terminal and for Markdown; figures with a goal first. */
 export function toTable(findings: readonly Finding[]): string {
   const ordered = [...findings.filter(({ goal }) => goal !== null), ...findings.filter(({ goal }) => goal === null)];
@@ -62,7 +69,7 @@ export function toSection({ measure, outcome, machine, versions, at }: Result): 
     ["command", `\`pnpm bench ${measure.name}\``],
   ];
   const list = facts.map(([name, value]) => `- ${name}: ${value}`).join("\n");
-  return `## ${measure.name}\n\n${measure.summary}.\n\n${list}\n\n${toTable(outcome.findings)}\n\n${measure.about.trim()}\n`;
+  return `## ${measure.name}\n\n${measure.summary}.\n\n${list}\n\n${toTables(outcome.findings)}\n\n${measure.about.trim()}\n`;
 }
 
 const preface = `# Benchmarks

@@ -60,7 +60,8 @@ const stopTimeoutMs = 20_000;
 export async function startCallee({ program, env = {}, nodeOptions = [] }: CalleeOptions): Promise<Callee> {
   const child = fork(join(repositoryRoot, program), [], {
     cwd: repositoryRoot,
-    env: { PATH: process.env.PATH ?? "", ...env },
+    // A library's warnings are no business of whoever runs this.
+    env: { PATH: process.env.PATH ?? "", NODE_NO_WARNINGS: "1", ...env },
     execArgv: nodeOptions,
     serialization: "advanced",
     stdio: ["ignore", "inherit", "inherit", "ipc"],

@@ -4,7 +4,7 @@ import { openBareLoop } from "../bare-loop.ts";
 import { type CpuTimes, readCpuTimes, usedBetween } from "../cpu-time.ts";
 import { openFleetLoad } from "../fleet-load.ts";
 import { type Fleet, type FleetHome, makeHome, removeHome, startFleet } from "../fleet-process.ts";
-import type { Finding, Goal, Measure, MeasureOptions, Outcome } from "../measure.ts";
+import { type Finding, type Goal, type Measure, type MeasureOptions, type Outcome, shown } from "../measure.ts";
 import { readResidentMb } from "../memory.ts";
 import { type Latencies, openLatencyProbe } from "../rest-latency.ts";
 import { median, quantile } from "../statistics.ts";
@@ -248,9 +248,4 @@ function toLoadFindings(taken: readonly { fleet: Half; bare: Half }[], tasks: nu
     ...cpu("bare", "bare loop"),
   ];
   return { judged, beside };
-}
-
-/** A figure without a goal. */
-function shown(what: string, unit: Finding["unit"], rounds: readonly number[]): Finding {
-  return { what, unit, goal: null, rounds };
 }

@@ -47,8 +47,10 @@ export function answerAs(contestant: Contestant): void {
       await runAtOnce(count, atOnce, async (number) => void (await one(payloadOf(number))));
       return (performance.now() - startedAt) / 1_000;
     },
-    load: (count: number) => contestant.load(count),
-    drain: (count: number, agentUrl: string | null) => drain(contestant, count, agentUrl),
+    async drain(count: number, agentUrl: string | null) {
+      await contestant.load(count);
+      return await drain(contestant, count, agentUrl);
+    },
     async openRest() {
       resting = await contestant.start(async ({ payload }) => answerOf(payload), "latency");
     },

@@ -9,7 +9,7 @@ const server = createServer((request, response) => {
   request.on("end", () => {
     const { payload } = JSON.parse(Buffer.concat(chunks).toString()) as { payload: unknown };
     response.writeHead(200, { "content-type": "application/json" });
-    response.end(JSON.stringify({ result: { echo: payload } }));
+    response.end(JSON.stringify({ result: { echo: payload, readAt: performance.timeOrigin + performance.now() } }));
   });
 });
 server.keepAliveTimeout = 60_000;
