@@ -35,7 +35,7 @@ export function planInput(task: Task, given: { ifVersion: number; input: unknown
 
 /** Nobody decided in time; a task that was decided or changed meanwhile is left alone. */
 export function planExpiry(task: Task, version: number): Plan {
-  if (task.version !== version || task.status !== "waiting") return { kind: "keep" };
+  if (task.version !== version || task.waitingFor !== "approval") return { kind: "keep" };
   const error = { code: "approval_expired", message: "nobody decided before the approval expired" };
   return {
     kind: "change",

@@ -182,6 +182,20 @@ test.concurrent("an approval once given lasts over a retry", async () => {
   await agent.called(2);
 });
 
+test.concurrent("an approval that was given expires no more, whatever its task waits for later", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent(() => undefined);
+  await box.register(agent, [{}]);
+  const task = await box.post(waiting({ expiresInSeconds: 1 }));
+  await act(box, task.id, "approve", { ifVersion: 1 });
+  await agent.called(1);
+  const body = { ifVersion: 3, status: "waiting", waitingFor: "input" };
+  expect(await box.call(`/task/${task.id}`, { method: "PATCH", body })).toMatchObject({ status: 200 });
+  const other = await box.post(waiting({ expiresInSeconds: 1 }));
+  await box.until(other.id, (now) => now.status === "failed");
+  expect(await box.get(task.id)).toMatchObject({ status: "waiting", waitingFor: "input", error: null });
+});
+
 test.concurrent("silence fails a task when its approval expires, and it is never run", async () => {
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => ({ result: 1 }));

@@ -112,7 +112,7 @@ function writeChange(
              approval = ${next.approval === null ? null : JSON.stringify(next.approval)}::jsonb
                      || case when ${isDecision} then jsonb_build_object('decidedAt', to_char(now() at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"'))
                              else '{}'::jsonb end,
-             waits_until = ${next.status === "waiting" ? (next.approval?.expiresAt ?? null) : null}::timestamptz,
+             waits_until = ${next.waitingFor === "approval" ? (next.approval?.expiresAt ?? null) : null}::timestamptz,
              progress = ${next.progress === null ? null : JSON.stringify(next.progress)}::jsonb,
              input = case when ${keepInput} then input else ${JSON.stringify(next.input ?? null)}::jsonb end,
              lease_id = case when ${running} then lease_id end, lease_owner = case when ${running} then lease_owner end,
