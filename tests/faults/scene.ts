@@ -47,6 +47,14 @@ export async function leasesOf(world: World, pid: number): Promise<{ id: string;
   return world.query("select id, attempt from tasks where status = 'running' and lease_owner like $1", [`%-${pid}-%`]);
 }
 
+/** Waits until a process holds so many runs: without calls in flight there is little to lose. Not for long. */
+export async function untilBusy({ world }: Scene, member: Member, runs: number): Promise<void> {
+  for (let tries = 0; tries < 80; tries++) {
+    if ((await leasesOf(world, member.pid)).length >= runs) return;
+    await lasting(50);
+  }
+}
+
 /** The promise: within a lease and five seconds of their orchestrator's death runs are taken up, or have ended otherwise. */
 export async function judgeTakeOver(
   scene: Scene,

@@ -1,7 +1,7 @@
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Client } from "../client.ts";
 import type { Wish } from "../kinds.ts";
-import { databaseNow, type Fault, judgeTakeOver, lasting, leasesOf, type Scene } from "../scene.ts";
+import { databaseNow, type Fault, judgeTakeOver, lasting, leasesOf, type Scene, untilBusy } from "../scene.ts";
 
 const keys = 50;
 const perKey = 40;
@@ -37,7 +37,10 @@ async function post({ scene, client, key }: Lane, at: number, ms: number): Promi
 }
 
 async function postLane(lane: Lane): Promise<void> {
-  for (let at = 0; at < perKey; at++) await post(lane, at, lane.scene.dice.between(20, 120));
+  for (let at = 0; at < perKey; at++) {
+    const { dice } = lane.scene;
+    await post(lane, at, dice.percent(10) ? dice.between(500, 1_500) : dice.between(20, 120));
+  }
 }
 
 function openLanes(scene: Scene, count: number): Lane[] {
@@ -62,11 +65,13 @@ const twoOrchestrators: Fault = {
     );
     await lasting(dice.between(2_500, 4_000));
     if (!killed || !stopped) throw new Error("this needs two orchestrators");
+    await untilBusy(scene, killed, 8);
     const since = await databaseNow(world);
     const held = await leasesOf(world, killed.pid);
     await killed.end("SIGKILL");
     scene.killed.add(killed.name);
     scene.injected(`SIGKILL of ${killed.name} with ${held.length} runs`);
+    await untilBusy(scene, stopped, 8);
     stopped.freeze();
     const frozen = await leasesOf(world, stopped.pid);
     scene.injected(`SIGSTOP of ${stopped.name} with ${frozen.length} runs`);

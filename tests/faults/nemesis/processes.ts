@@ -1,5 +1,14 @@
 import type { Member } from "../member.ts";
-import { databaseNow, type Fault, judgeTakeOver, killAndRestart, lasting, leasesOf, type Scene } from "../scene.ts";
+import {
+  databaseNow,
+  type Fault,
+  judgeTakeOver,
+  killAndRestart,
+  lasting,
+  leasesOf,
+  type Scene,
+  untilBusy,
+} from "../scene.ts";
 
 /** Longer than a lease (30 s), so that others have taken up everything when it wakes. */
 const pastLeaseMs = { from: 33_000, to: 36_000 };
@@ -41,6 +50,7 @@ const killOrchestrator: Fault = {
     const { world, dice } = scene;
     const at = dice.between(0, world.orchestrators.length - 1);
     const victim = world.orchestrators[at] as Member;
+    await untilBusy(scene, victim, 4);
     const held = await leasesOf(world, victim.pid);
     const since = await databaseNow(world);
     await killAndRestart(scene, victim);
@@ -78,6 +88,7 @@ const freezeOrchestrator: Fault = {
   async inject(scene) {
     const { world, dice } = scene;
     const victim = dice.pick(world.orchestrators);
+    await untilBusy(scene, victim, 4);
     const since = await databaseNow(world);
     victim.freeze();
     const held = await leasesOf(world, victim.pid);
