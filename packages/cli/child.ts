@@ -29,7 +29,9 @@ export type Child = {
 /** Services promise to end within 25 s. */
 const stopTimeoutMs = 27_000;
 
-export function spawnService(plan: ServicePlan, onLine: (line: string) => void): Child {
+export type OnLine = (line: string, stream: "stdout" | "stderr", pid: number) => void;
+
+export function spawnService(plan: ServicePlan, onLine: OnLine): Child {
   const child = spawn(process.execPath, [...plan.flags, plan.main], {
     env: plan.env,
     // The channel carries nothing: it closes when the supervisor is gone, however it went, and the service then stops.
@@ -39,12 +41,13 @@ export function spawnService(plan: ServicePlan, onLine: (line: string) => void):
   });
   let isAsked = false;
   const recent: string[] = [];
-  for (const input of [child.stdout, child.stderr]) {
+  for (const stream of ["stdout", "stderr"] as const) {
+    const input = child[stream];
     if (!input) continue;
     createInterface({ input }).on("line", (line) => {
       recent.push(line);
       if (recent.length > 10) recent.shift();
-      onLine(line);
+      onLine(line, stream, child.pid ?? 0);
     });
   }
   return {

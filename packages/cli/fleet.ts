@@ -8,6 +8,7 @@ import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database
 import type { FleetEnv } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
 import { listPrograms, listServices, type PlannedService, planFleet, type Role } from "./fleet-plan.ts";
+import { type Keeper, openKeeper } from "./keeper.ts";
 import type { Output } from "./output.ts";
 import {
   dashboardPortOffset,
@@ -95,7 +96,8 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   const file = buildFleetFileWriter(boot.home);
   const state: { fleet: Fleet | null } = { fleet: null };
   const dashboard = await openDashboard(boot, built, planned);
-  const services = await startServices(boot, planned, () => {
+  const keeper = openKeeperOf(boot, planned);
+  const services = await startServices({ ...boot, keeper }, planned, () => {
     if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => boot.output.warn(messageOf(error)));
   });
   await registerAgents(boot, planned);
@@ -108,6 +110,14 @@ async function startFleet(boot: Boot): Promise<Fleet> {
   state.fleet = fleet;
   await file.write(describeFleet(fleet));
   return fleet;
+}
+
+/** Ends after the services: their last words are the ones that count. What logging is too late for waits on disk for the next start. */
+function openKeeperOf({ home, env, portBase, stops }: Boot, planned: PlannedService[]): Keeper {
+  const { port = portBase } = planned.find(({ role }) => role === "logging") ?? {};
+  const keeper = openKeeper({ home, loggingUrl: localUrl(port), internalKey: env.values.INTERNAL_KEY ?? "" });
+  stops.push(() => keeper.close());
+  return keeper;
 }
 
 /** Waits for both even if one fails: what the other has begun must be known to whoever stops it. */
@@ -172,16 +182,16 @@ const stopOrder: Role[] = ["orchestrator", "agent", "logging"];
 type Running = { role: Role; service: SupervisedService };
 
 async function startServices(
-  boot: Boot,
+  boot: Boot & { keeper: Keeper },
   planned: PlannedService[],
   onHealthy: () => void,
 ): Promise<SupervisedService[]> {
   const running: Running[] = [];
-  boot.stops.push((force) => stopServices(running, force));
+  boot.stops.push((force) => stopServices(running, force, boot.keeper));
   for (const roles of startOrder) {
     for (const service of planned) {
       if (service.kind !== "run" || !roles.includes(service.role)) continue;
-      const options = { output: boot.output, onHealthy, keepTrying: boot.watch };
+      const options = { output: boot.output, keeper: boot.keeper, onHealthy, keepTrying: boot.watch };
       running.push({ role: service.role, service: superviseService(service.plan, options) });
     }
     await unlessAborted(boot.signal, Promise.all(running.map(({ service }) => service.started)));
@@ -189,9 +199,10 @@ async function startServices(
   return running.map(({ service }) => service);
 }
 
-async function stopServices(running: Running[], force: boolean): Promise<void> {
+async function stopServices(running: Running[], force: boolean, keeper: Keeper): Promise<void> {
   if (force) await Promise.all(running.map(({ service }) => service.kill()));
   for (const role of stopOrder) {
+    if (role === "logging" && !force) await keeper.flush();
     await Promise.all(running.filter((one) => one.role === role).map(({ service }) => service.stop()));
   }
 }

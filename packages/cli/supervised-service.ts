@@ -1,6 +1,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import { SetupError } from "@signalbox/testing/setup-error.ts";
 import { becomesHealthy, type Child, type Ended, type ServicePlan, spawnService, stopChild } from "./child.ts";
+import type { Keeper } from "./keeper.ts";
 import type { Output } from "./output.ts";
 
 export type SupervisedService = {
@@ -20,6 +21,7 @@ export type SupervisedService = {
 
 export type SupervisionOptions = {
   output: Output;
+  keeper: Keeper;
   /** A new life is healthy. */
   onHealthy: () => void;
   /** While files are edited a broken start is no reason to give up. */
@@ -117,7 +119,11 @@ async function keepAlive(plan: ServicePlan, options: SupervisionOptions, life: L
 
 /** From its start to its end, however that comes. */
 async function liveOnce(plan: ServicePlan, options: SupervisionOptions, life: Life, started: Started): Promise<Ended> {
-  const child = spawnService(plan, (line) => options.output.relay(plan.name, line));
+  const { name: service } = plan;
+  const child = spawnService(plan, (line, stream, pid) => {
+    options.output.relay(service, line);
+    options.keeper.keep({ service, pid, stream, line });
+  });
   life.child = child;
   life.pid = child.pid;
   const isHealthy = await becomesHealthy(child, plan.url, healthTimeoutMs);
@@ -127,6 +133,7 @@ async function liveOnce(plan: ServicePlan, options: SupervisionOptions, life: Li
   } else child.kill();
   const ended = await child.exited;
   life.child = null;
+  options.keeper.ended(service, child.pid, ended, life.isStopping || life.isRestartWanted);
   life.hasEverStarted ||= isHealthy;
   if (!life.hasEverStarted && !options.keepTrying) {
     // Whoever starts the fleet gives up on it: a second try would fail in the same way.
