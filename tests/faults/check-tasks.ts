@@ -32,9 +32,15 @@ export async function checkTasks(scene: Scene): Promise<TaskCounts> {
   await checkChanges(world, history);
   await checkApprovals(world, afterSeq);
   checkAgents(scene, rows, ended);
-  const disordered = await checkOrder(scene, ended);
+  const { disordered, endedTwice } = await checkOrder(scene, ended);
   for (const oddity of history.oddities) world.violate("I1", oddity);
-  return { tasks: rows.length, lost, doubled, disordered, ...(await countEvents(world, afterSeq)) };
+  return {
+    tasks: rows.length,
+    lost,
+    doubled: doubled + endedTwice,
+    disordered,
+    ...(await countEvents(world, afterSeq)),
+  };
 }
 
 /** Attempts that were ended by what their agent said, and how. */
@@ -134,7 +140,13 @@ function checkAgents({ world, runs }: Scene, rows: readonly Row[], ends: readonl
 /** Said by the agent itself, not about it. */
 const ownWords = new Set(["later", "as_asked"]);
 
-async function checkOrder({ world, history, runs, afterSeq }: Scene, ends: readonly Run[]): Promise<number> {
+/** Said of a task that an end of a run reached a second time. */
+const secondEnd = /although nothing ran|came while the task was (?:completed|failed|canceled)/;
+
+async function checkOrder(
+  { world, history, runs, afterSeq }: Scene,
+  ends: readonly Run[],
+): Promise<{ disordered: number; endedTwice: number }> {
   const counted = ends.filter(
     ({ kind, code }) => !["failed", "retry_scheduled"].includes(kind) || ownWords.has(code ?? ""),
   );
@@ -142,7 +154,11 @@ async function checkOrder({ world, history, runs, afterSeq }: Scene, ends: reado
   const seen = [...runs.runs].filter(([name]) => names.has(name)).map(([, run]) => run);
   const findings = [...(await checkLedger(world.database.pool, seen, afterSeq)), ...findOvertakers(history, runs)];
   for (const finding of findings) world.violate(finding.startsWith("key ") ? "I2" : "I3", finding);
-  return findings.filter((finding) => finding.startsWith("key ")).length;
+  const count = (isMeant: (finding: string) => boolean) => findings.filter(isMeant).length;
+  return {
+    disordered: count((finding) => finding.startsWith("key ")),
+    endedTwice: count((finding) => secondEnd.test(finding)),
+  };
 }
 
 /** Who posts one after the other to a key sees its tasks begin in that order. */
