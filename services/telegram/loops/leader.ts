@@ -43,16 +43,15 @@ export function buildLeader({ store, holder, pace, log, lead }: Options): Leader
   async function turn(signal: AbortSignal): Promise<void> {
     const held = await store.holdLead({ holder, isNew: true, leaseMs: pace.leaseMs }).catch(() => null);
     if (held === null) return rest(pace.everyMs * (0.9 + Math.random() * 0.2), signal);
-    const end = new AbortController();
-    const stop = () => end.abort();
-    signal.addEventListener("abort", stop, { once: true });
+    const lost = new AbortController();
+    // The signal may have aborted while the lead was asked for.
+    const end = AbortSignal.any([signal, lost.signal]);
     leading = true;
     log.info({ epoch: held.epoch }, "this instance leads the bot");
-    const work = lead(held.epoch, end.signal);
-    await renew(held.epoch, end.signal);
+    const work = lead(held.epoch, end);
+    await renew(held.epoch, end);
     leading = false;
-    signal.removeEventListener("abort", stop);
-    end.abort();
+    lost.abort();
     await work;
     if (!signal.aborted) log.warn("the lead of the bot was lost");
   }
