@@ -1,4 +1,5 @@
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { judgeFrames } from "./frame-verdict.ts";
 import { senderName } from "./log-sender.ts";
 import type { Shown, Watcher } from "./watchers.ts";
 import type { World } from "./world.ts";
@@ -26,7 +27,7 @@ export async function checkFrames(
   for (const watcher of watchers) {
     const expected = await readExpected(world, watcher, span);
     await untilShown(watcher, expected).catch(() => undefined);
-    const { missing, wrong, gaps } = compare(takeShown(watcher, expected), expected);
+    const { missing, wrong, gaps } = judgeFrames(takeShown(watcher, expected), expected);
     counts.framesLost += missing;
     counts.gaps += gaps;
     if (wrong === null) continue;
@@ -74,42 +75,4 @@ async function readExpected(
     [Math.max(after.event, begun), upTo.event, wanted.correlationId ?? null],
   );
   return rows.map(({ what }) => what);
-}
-
-type Verdict = { missing: number; gaps: number; wrong: string | null };
-
-/** `wrong` is the first frame that should have been shown and was not, without any gap to cover it. */
-function compare(shown: readonly Shown[], expected: Expected): Verdict {
-  const parts = splitAtGaps(shown);
-  const gaps = parts.length - 1;
-  let at = 0;
-  let covered = 0;
-  for (const [place, part] of parts.entries()) {
-    if (place > 0) {
-      const next = part[0] === undefined ? expected.length : expected.indexOf(part[0], at);
-      covered += Math.max(0, next - at);
-      at = Math.max(at, next);
-    }
-    const bad = part.findIndex((what, offset) => what !== expected[at + offset]);
-    if (bad >= 0)
-      return { gaps, missing: countMissing(parts, expected), wrong: expected[at + bad] ?? part[bad] ?? null };
-    at += part.length;
-  }
-  const rest = expected.length - at;
-  return { gaps, missing: covered + rest, wrong: rest > 0 ? (expected[at] ?? null) : null };
-}
-
-function splitAtGaps(shown: readonly Shown[]): string[][] {
-  const parts: string[][] = [[]];
-  for (const frame of shown) {
-    if (frame.kind === "gap") parts.push([]);
-    else parts.at(-1)?.push(frame.what);
-  }
-  return parts;
-}
-
-/** Of frames that came twice or at a wrong place each counts as one. */
-function countMissing(parts: readonly string[][], expected: Expected): number {
-  const seen = new Set(parts.flat());
-  return Math.max(1, expected.filter((what) => !seen.has(what)).length);
 }

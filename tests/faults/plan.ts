@@ -51,5 +51,6 @@ function take(options: Options, name: string, value: string | undefined): void {
   const number = Number(value);
   const key = /^--(seed|orchestrators|minutes|lap)$/.exec(name)?.[1] as "seed" | "orchestrators" | "minutes" | "lap";
   if (!key || !Number.isFinite(number) || number < 0) throw new UsageError(usage);
+  if (key === "orchestrators" && number < 2) throw new UsageError("the suite needs two orchestrators or more");
   options[key] = number;
 }

@@ -1,3 +1,4 @@
+import { databaseNow } from "./scene.ts";
 import type { World } from "./world.ts";
 
 /*
@@ -16,7 +17,11 @@ const samples: Sample[] = [
 
 export type Schedules = { stop(): Promise<void>; check(): Promise<void> };
 
-type Made = Sample & { id: string; name: string };
+type Made = Sample & {
+  id: string;
+  name: string /** By the database's clock, when its pause was asked for. */;
+  stoppedAt: number;
+};
 
 export async function startSchedules(world: World, round: string): Promise<Schedules> {
   const client = world.client("schedules", round);
@@ -27,27 +32,28 @@ export async function startSchedules(world: World, round: string): Promise<Sched
     const body = { name, ...sample.timing, missed: sample.missed, task };
     const reply = await client.once("/schedules", { method: "POST", body });
     if (reply?.status !== 201) throw new Error(`POST /schedules answered ${reply?.status}: ${reply?.text}`);
-    made.push({ ...sample, id: reply.body.id, name });
+    made.push({ ...sample, id: reply.body.id, name, stoppedAt: 0 });
   }
-  let stoppedAt = 0;
   return {
     async stop() {
-      for (const { id } of made) {
-        const asked = { method: "PATCH", body: { enabled: false }, giveUpMs: 60_000 } as const;
-        const reply = await client.persist(`/schedules/${id}`, asked);
-        if (reply?.status !== 200)
-          world.violate("I7", `a schedule could not be paused: ${reply?.status} ${reply?.text}`);
-      }
-      const [now] = await world.query<{ ms: string }>("select extract(epoch from clock_timestamp()) * 1000 as ms");
-      stoppedAt = Number(now?.ms);
+      await Promise.all(
+        made.map(async (schedule) => {
+          const asked = { method: "PATCH", body: { enabled: false }, giveUpMs: 60_000 } as const;
+          const askedAt = await databaseNow(world);
+          const reply = await client.persist(`/schedules/${schedule.id}`, asked);
+          schedule.stoppedAt = askedAt.getTime();
+          if (reply?.status !== 200)
+            world.violate("I7", `a schedule could not be paused: ${reply?.status} ${reply?.text}`);
+        }),
+      );
     },
     async check() {
-      for (const schedule of made) await checkFires(world, schedule, stoppedAt);
+      for (const schedule of made) await checkFires(world, schedule);
     },
   };
 }
 
-async function checkFires(world: World, { id, name, every, missed }: Made, stoppedAt: number): Promise<void> {
+async function checkFires(world: World, { id, name, every, missed, stoppedAt }: Made): Promise<void> {
   const fires = await world.query<{ at: string; tasks: number }>(
     `select extract(epoch from fire_at) * 1000 as at, (select count(*)::int from tasks t where t.id = f.task_id) as tasks
        from schedule_fires f where schedule_id = $1 order by fire_at`,
