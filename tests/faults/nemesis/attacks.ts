@@ -1,3 +1,4 @@
+import { gzipSync } from "node:zlib";
 import { encodeCursor } from "@signalbox/common/cursor.ts";
 import { sendRaw } from "@signalbox/testing/raw-http.ts";
 import type { Asked, Client } from "../client.ts";
@@ -157,11 +158,34 @@ const hostileHttp: Fault = {
       }
       scene.injected(name);
     }
+    await sendBomb(scene);
     await measureHealth(scene);
     await Promise.all(slow);
     await lasting(500);
   },
 };
+
+/** A body of 50 kB that would be 50 MB: nobody unpacks what was not asked for. */
+async function sendBomb(scene: Scene): Promise<void> {
+  const { world } = scene;
+  const body = gzipSync(Buffer.alloc(50 * 1_048_576, "x"));
+  const headers = {
+    ...world.secrets.credentials.person,
+    "content-type": "application/json",
+    "content-encoding": "gzip",
+  };
+  for (const { url, name } of [...world.orchestrators, world.logging]) {
+    const path = name === "logging" ? "/log" : "/task";
+    const status = await fetch(url + path, { method: "POST", headers, body }).then(
+      (response) => response.status,
+      () => null,
+    );
+    // A connection that is closed in the middle of it is an answer too.
+    if (status !== null && (status < 400 || status >= 500))
+      world.violate("attack", `a gzip bomb at ${name}: ${status}`);
+  }
+  scene.injected("a gzip bomb");
+}
 
 /** While slow callers hang on, everybody else is answered as usual. */
 async function measureHealth({ world, label }: Scene): Promise<void> {
