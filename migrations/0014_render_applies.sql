@@ -24,8 +24,9 @@ create table render_applies (
   id uuid primary key,
   account text not null,
   plan_id uuid not null,
-  -- The task that carries it out, once there is one.
+  -- The task that carries it out, once there is one, and how often that task had ended before: what is retried is a new apply.
   task_id uuid,
+  task_round integer not null default 0,
   blueprint_path text not null,
   blueprint text not null,
   prune boolean not null,
@@ -41,7 +42,7 @@ create table render_applies (
   created_at timestamptz(3) not null default now(),
   started_at timestamptz(3),
   finished_at timestamptz(3),
-  constraint render_applies_task_key unique (task_id),
+  constraint render_applies_task_key unique (task_id, task_round),
   constraint render_applies_state_check check (state in ('requested', 'running', 'done', 'failed'))
 );
 

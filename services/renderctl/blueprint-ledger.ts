@@ -45,6 +45,8 @@ export type Apply = {
   account: string;
   planId: string;
   taskId: string | null;
+  /** how often the task had ended before */
+  taskRound: number;
   blueprintPath: string;
   blueprint: string;
   prune: boolean;

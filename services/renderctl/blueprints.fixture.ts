@@ -46,7 +46,15 @@ export async function openWorkshop(text: string, { stageMs = 0 } = {}): Promise<
   const ownerId = async () => String(render.state.owners[0]?.id);
   const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId: null });
   const another = (times: Partial<Times> = {}) =>
-    buildApplies({ client, store, planner, hash, instance: "test", log: logs.log, times: { ...quick, ...times } });
+    buildApplies({
+      client,
+      store,
+      planner,
+      hash,
+      instance: "test",
+      log: () => logs.log,
+      times: { ...quick, ...times },
+    });
   const applies = another();
   const signal = new AbortController().signal;
   const draft = ({ prune = false } = {}) => planner.draft({ path, prune }, signal);

@@ -36,6 +36,28 @@ export const settings = defineSettings("renderctl", {
       pattern: "^(?:tea|usr)-[A-Za-z0-9]{1,100}$",
     }),
   ),
+  RENDER_REPO: Type.Optional(
+    Type.String({
+      title: "an https URL of a Git repository",
+      description:
+        "Repository of whatever the blueprint builds without naming one; default: on Render, the one of this service",
+      pattern: "^https://[^\\s/?#@]+/[^\\s?#]+$",
+    }),
+  ),
+  RENDER_GIT_REPO_SLUG: Type.Optional(
+    Type.String({
+      title: "owner/name",
+      description: "Repository that this service was built from, as Render says it; not set by hand",
+      pattern: "^[A-Za-z0-9._-]+/[A-Za-z0-9._-]+$",
+    }),
+  ),
+  RENDER_SERVICE_ID: Type.Optional(
+    Type.String({
+      title: "an id such as srv-…",
+      description: "Id of this service, as Render says it: an apply deploys it last; not set by hand",
+      minLength: 1,
+    }),
+  ),
   RENDER_MONITOR_SERVICES: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
     title: "ids or exact names of services, separated by commas",
     description:

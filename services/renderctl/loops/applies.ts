@@ -21,7 +21,7 @@ export type AppliesOptions = {
   hash(value: string): string;
   /** names this process in the ledger */
   instance: string;
-  log: Log;
+  log: () => Log;
   times?: Partial<Times>;
 };
 
@@ -31,6 +31,7 @@ export type BeginWish = {
   actor: string;
   planId: string;
   taskId: string | null;
+  taskRound?: number;
   /** `requested` does not begin yet: somebody has to approve it */
   state: "requested" | "running";
 };
@@ -49,15 +50,20 @@ export function buildApplies(options: AppliesOptions) {
   return {
     find: (id: string) => store.findApply(id),
 
+    /** @throws ApiError 409 apply_in_progress */
+    async ensureFree(account: string): Promise<void> {
+      if (await store.findRunning(account)) throw await busy(account);
+    },
+
     /**
      * Null when there is nothing to do.
      *
      * @throws ApiError 409 apply_in_progress
      */
-    async begin(draft: Draft, { actor, planId, taskId, state }: BeginWish): Promise<Apply | null> {
+    async begin(draft: Draft, { actor, planId, taskId, taskRound = 0, state }: BeginWish): Promise<Apply | null> {
       const { account, path, text, prune, plan, seen } = draft;
       if (plan.steps.length === 0) return null;
-      const about = { id: uuidv7(), account, planId, taskId, actor, state, prune, plan };
+      const about = { id: uuidv7(), account, planId, taskId, taskRound, actor, state, prune, plan };
       const id = await store.insertApply({
         ...about,
         blueprintPath: path,
@@ -105,11 +111,11 @@ async function carryOut(kit: ApplyKit & { planner: Planner }, lease: ApplyLease,
     await workThrough(kit, { lease, apply, blueprint, watcher, signal });
   } catch (error) {
     if (!(error instanceof LeaseLost) && !over.signal.aborted) throw error;
-    log.warn({ applyId: lease.applyId }, "an apply was taken over by somebody else");
+    log().warn({ applyId: lease.applyId }, "an apply was taken over by somebody else");
   } finally {
     over.abort();
     await keeping;
-    await store.releaseApply(lease).catch((err: unknown) => log.warn({ err }, "a lease could not be given back"));
+    await store.releaseApply(lease).catch((err: unknown) => log().warn({ err }, "a lease could not be given back"));
   }
 }
 

@@ -33,7 +33,7 @@ export type ApplyKit = {
   client: RenderClient;
   store: BlueprintStore;
   hash(value: string): string;
-  log: Log;
+  log: () => Log;
   times: Times;
 };
 
@@ -79,7 +79,7 @@ export async function workThrough(kit: ApplyKit, work: Work): Promise<void> {
   await followDeploys(kit, work);
   const end = judgeEnd(apply.steps);
   if (!(await kit.store.endApply(lease, end))) throw new LeaseLost();
-  kit.log.info({ applyId: apply.id, actor: apply.actor, ...end }, "an apply has ended");
+  kit.log().info({ applyId: apply.id, actor: apply.actor, ...end }, "an apply has ended");
 }
 
 async function mark({ store }: ApplyKit, { lease }: Work, step: LedgerStep, change: StepChange): Promise<void> {
@@ -100,7 +100,7 @@ async function runStep(kit: ApplyKit, work: Work, step: LedgerStep): Promise<voi
     const isOpen = failure instanceof RenderError && failure.mayHaveLanded;
     if (!isOpen || look === looksAtMost) {
       await mark(kit, work, step, { state: isOpen ? "unknown" : "failed", error: failure.message });
-      kit.log.warn({ applyId: apply.id, step: step.step.id, error: failure.message }, "a step did not succeed");
+      kit.log().warn({ applyId: apply.id, step: step.step.id, error: failure.message }, "a step did not succeed");
       return;
     }
     await rest(kit.times.againMs, work.signal);

@@ -12,9 +12,11 @@ import { type Seen, toFingerprint, whatMoved, whatWasSeen } from "../blueprint-l
 import { type CheckValue, parseBlueprint } from "../blueprint-parse.ts";
 import { type Plan, planBlueprint, withRepository } from "../blueprint-plan.ts";
 import type { RenderApi, RenderClient } from "../clients/render.ts";
+import type { Service } from "../render-shapes.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
 import type { StoredPlan } from "../store/plans.ts";
 import { readLive } from "./account.ts";
+import { readReference } from "./references.ts";
 
 /* Makes plans: reads the file and what is live, and keeps what was shown until it expires. */
 
@@ -73,6 +75,23 @@ export function buildPlanner(options: PlannerOptions) {
     draft,
     /** The blueprint of a text that was read before. */
     parse: (text: string, path: string): Blueprint => withRepository(parseOrThrow(text, path), repository),
+
+    /** What the shipped blueprint says of the variables of a service; a value that nobody foresees has no hash. */
+    async expectedOf({ name, type }: Service, signal: AbortSignal): Promise<{ key: string; hash: string | null }[]> {
+      const { resources } = parseOrThrow(await readBlueprint(shipped), shipped);
+      const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === type);
+      if (!found || !("env" in found)) return [];
+      const api = client.during({ signal });
+      const ownerId = await options.ownerId(api);
+      return await Promise.all(
+        found.env.map(async ({ key, source }) => {
+          if (source.kind === "value") return { key, hash: hash(source.value) };
+          const now = { api, ownerId, signal, pollMs: 0, patienceMs: -1 };
+          const value = "name" in source ? await readReference(now, source) : null;
+          return { key, hash: value === null ? null : hash(value) };
+        }),
+      );
+    },
 
     async keep({ account, path, text, prune, plan, seen }: Draft, actor: string): Promise<StoredPlan> {
       const fingerprint = toFingerprint(seen);

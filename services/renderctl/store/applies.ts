@@ -7,7 +7,17 @@ import type { Plan, Step } from "../blueprint-plan.ts";
 
 export type NewApply = Pick<
   Apply,
-  "id" | "account" | "planId" | "taskId" | "blueprintPath" | "blueprint" | "prune" | "fingerprint" | "plan" | "actor"
+  | "id"
+  | "account"
+  | "planId"
+  | "taskId"
+  | "taskRound"
+  | "blueprintPath"
+  | "blueprint"
+  | "prune"
+  | "fingerprint"
+  | "plan"
+  | "actor"
 > & { state: "requested" | "running" };
 
 export type ApplyLease = { applyId: string; leaseId: string };
@@ -18,6 +28,7 @@ function toApply(row: Row): Omit<Apply, "steps"> {
     account: row.account as string,
     planId: row.plan_id as string,
     taskId: row.task_id as string | null,
+    taskRound: row.task_round as number,
     blueprintPath: row.blueprint_path as string,
     blueprint: row.blueprint as string,
     prune: row.prune as boolean,
@@ -54,8 +65,8 @@ export async function insertApply(pool: Pool, apply: NewApply): Promise<string |
         db,
         sql`
         insert into render_applies
-          (id, account, plan_id, task_id, blueprint_path, blueprint, prune, fingerprint, plan, actor, state, started_at)
-        values (${apply.id}, ${apply.account}, ${apply.planId}, ${apply.taskId}, ${apply.blueprintPath}, ${apply.blueprint},
+          (id, account, plan_id, task_id, task_round, blueprint_path, blueprint, prune, fingerprint, plan, actor, state, started_at)
+        values (${apply.id}, ${apply.account}, ${apply.planId}, ${apply.taskId}, ${apply.taskRound}, ${apply.blueprintPath}, ${apply.blueprint},
                 ${apply.prune}, ${apply.fingerprint}, ${JSON.stringify(apply.plan)}, ${apply.actor}, ${apply.state},
                 case when ${apply.state} = 'running' then now() end)`,
       );
@@ -78,8 +89,10 @@ export async function findApply(db: Queryable, id: string): Promise<Apply | null
   return await withSteps(db, await maybeOne(db, toApply, sql`select * from render_applies where id = ${id}`));
 }
 
-export async function findApplyOfTask(db: Queryable, taskId: string): Promise<Apply | null> {
-  return await withSteps(db, await maybeOne(db, toApply, sql`select * from render_applies where task_id = ${taskId}`));
+/** What one round of a task carries out; null when it has not begun anything. */
+export async function findApplyOfTask(db: Queryable, taskId: string, round: number): Promise<Apply | null> {
+  const statement = sql`select * from render_applies where task_id = ${taskId} and task_round = ${round}`;
+  return await withSteps(db, await maybeOne(db, toApply, statement));
 }
 
 /** The newest apply of a plan that no task has taken, so that the task of a direct call finds what the call began. */
@@ -231,15 +244,33 @@ export async function endApply(
   return ended === 1;
 }
 
-/** Running applies that nobody has worked on for so long; of a task's the task is given time to come back by itself. */
-export async function listAbandoned(db: Queryable, idleMs: number): Promise<string[]> {
+export type Abandoned = { id: string; taskId: string | null; planId: string; actor: string };
+
+/** Applies that are not over and that nobody has worked on for so long. */
+export async function listAbandoned(db: Queryable, idleMs: number): Promise<Abandoned[]> {
   return await many(
     db,
-    (row) => row.id as string,
+    (row) => ({
+      id: row.id as string,
+      taskId: row.task_id as string | null,
+      planId: row.plan_id as string,
+      actor: row.actor as string,
+    }),
     sql`
-    select id from render_applies
-     where state = 'running'
+    select id, task_id, plan_id, actor from render_applies
+     where state in ('requested', 'running')
        and coalesce(lease_until, started_at, created_at) < now() - ${idleMs} * interval '1 ms'
      order by created_at limit 10`,
   );
+}
+
+/** Ends an apply that nobody will carry out any more; not while somebody works on it. */
+export async function giveUpApply(db: Queryable, id: string, error: string): Promise<boolean> {
+  const ended = await exec(
+    db,
+    sql`
+    update render_applies set state = 'failed', error = ${error}, finished_at = now()
+     where id = ${id} and state in ('requested', 'running') and (lease_until is null or lease_until < now())`,
+  );
+  return ended === 1;
 }

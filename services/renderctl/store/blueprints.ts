@@ -16,7 +16,7 @@ export function buildBlueprintStore(pool: Pool) {
     addManaged: (one: { id: string; account: string; resource: string }) => plans.addManaged(db, one),
     insertApply: (apply: applies.NewApply) => applies.insertApply(pool, apply),
     findApply: (id: string) => applies.findApply(db, id),
-    findApplyOfTask: (taskId: string) => applies.findApplyOfTask(db, taskId),
+    findApplyOfTask: (taskId: string, round: number) => applies.findApplyOfTask(db, taskId, round),
     findApplyOfPlan: (planId: string) => applies.findApplyOfPlan(db, planId),
     findRunning: (account: string) => applies.findRunning(db, account),
     bindTask: (id: string, taskId: string) => applies.bindTask(db, id, taskId),
@@ -31,6 +31,7 @@ export function buildBlueprintStore(pool: Pool) {
     noteWrite: (id: string, position: number, write: LedgerWrite) => applies.noteWrite(db, id, position, write),
     endApply: (lease: applies.ApplyLease, end: { state: "done" | "failed"; error: string | null }) =>
       applies.endApply(db, lease, end),
+    giveUpApply: (id: string, error: string) => applies.giveUpApply(db, id, error),
     listAbandoned: (idleMs: number) => applies.listAbandoned(db, idleMs),
   };
 }

@@ -1,0 +1,121 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { expect, test } from "vitest";
+import { repository, shop } from "./blueprints.fixture.ts";
+import { type Renderctl, sideEffects, startRenderctl } from "./renderctl.fixture.ts";
+
+async function fileOf(text: string) {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-blueprint-"));
+  const path = join(folder, "render.yaml");
+  await writeFile(path, text);
+  return {
+    path,
+    write: (next: string) => writeFile(path, next),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}
+
+const start = (stageMs = 0) =>
+  startRenderctl({ render: { hasLimits: false, stageMs }, env: { RENDER_REPO: repository } });
+const post = (renderctl: Renderctl, body: unknown, as?: "person" | "service") =>
+  renderctl.call("/render/blueprint/apply", { method: "POST", body, ...(as && { as }) });
+const ended = (renderctl: Renderctl, id: string) =>
+  eventually(
+    async () => {
+      const { body } = await renderctl.call(`/render/applies/${id}`);
+      return ["done", "failed"].includes(body.state) && body;
+    },
+    { what: `the end of apply ${id}`, timeoutMs: 30_000 },
+  );
+
+test("dry run, apply, second apply: the plan that was shown is what is done, as a task with its audit", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start();
+  const plan = await post(renderctl, { dryRun: true, blueprintPath: file.path });
+  expect(plan).toMatchObject({
+    status: 200,
+    body: { planId: expect.any(String), needsValue: [{ key: "STRIPE_KEY" }] },
+  });
+  expect(renderctl.render.control.writes()).toEqual([]);
+  const accepted = await post(renderctl, { planId: plan.body.planId });
+  expect(accepted).toMatchObject({ status: 202, body: { applyId: expect.any(String), taskId: expect.any(String) } });
+  const apply = await ended(renderctl, accepted.body.applyId);
+  expect(apply).toMatchObject({ state: "done", actor: "person:operator", taskId: accepted.body.taskId });
+  expect(apply.steps.map(({ id }: { id: string }) => id)).toEqual(plan.body.steps.map(({ id }: { id: string }) => id));
+  const task = await renderctl.until(accepted.body.taskId, ({ status }) => status === "completed");
+  const writes = renderctl.render.control.writes();
+  expect(sideEffects(task)).toHaveLength(writes.length);
+  expect(task.result).toMatchObject({ applyId: accepted.body.applyId, state: "done" });
+  const again = await post(renderctl, { blueprintPath: file.path });
+  expect(again).toMatchObject({ status: 200, body: { applyId: null, steps: [] } });
+  expect(renderctl.render.control.writes()).toHaveLength(writes.length);
+});
+
+test("a plan that is stale, unknown or not read is refused; a file that is wrong is told line by line", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start();
+  const plan = await post(renderctl, { dryRun: true, blueprintPath: file.path });
+  await file.write(shop.replace("value: info", "value: debug"));
+  expect(await post(renderctl, { planId: plan.body.planId })).toMatchObject({
+    status: 409,
+    body: { error: { code: "plan_stale", details: [{ moved: ["service/api"] }] } },
+  });
+  const unknown = "0190c2a0-0000-7000-8000-000000000000";
+  expect(await post(renderctl, { planId: unknown })).toMatchObject({ status: 404 });
+  expect(await post(renderctl, { prune: true })).toMatchObject({ status: 400 });
+  expect(await post(renderctl, { blueprintPath: "nowhere.yaml", dryRun: true })).toMatchObject({ status: 400 });
+  await file.write(shop.replace("healthCheckPath", "healthCheckPth"));
+  expect(await post(renderctl, { dryRun: true, blueprintPath: file.path })).toMatchObject({
+    status: 422,
+    body: {
+      error: { code: "blueprint_invalid", details: [{ line: 22, message: expect.stringContaining("did you mean") }] },
+    },
+  });
+  expect(renderctl.render.control.writes()).toEqual([]);
+});
+
+test("while one apply runs another is refused, and says which runs", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start(300);
+  const first = await post(renderctl, { blueprintPath: file.path });
+  expect(await post(renderctl, { blueprintPath: file.path })).toMatchObject({
+    status: 409,
+    body: { error: { code: "apply_in_progress", details: [{ applyId: first.body.applyId }] } },
+  });
+  expect((await ended(renderctl, first.body.applyId)).state).toBe("done");
+});
+
+test("what a service asks for waits for approval, and is looked at once more before it is done", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start();
+  const asked = await post(renderctl, { blueprintPath: file.path }, "service");
+  expect(asked.status).toBe(202);
+  const waiting = await renderctl.until(asked.body.taskId, ({ waitingFor }) => waitingFor === "approval");
+  expect(renderctl.render.control.writes()).toEqual([]);
+  await file.write(shop.replace("value: info", "value: debug"));
+  const approve = { method: "POST", body: { ifVersion: waiting.version } };
+  await renderctl.onOrchestrator(`/task/${waiting.id}/approve`, approve);
+  const task = await renderctl.until(waiting.id, ({ status }) => status === "failed");
+  expect(task.error).toMatchObject({ code: "plan_stale" });
+  expect(renderctl.render.control.writes()).toEqual([]);
+});
+
+test("a second process goes on where the first was stopped, and sends nothing twice", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start(150);
+  const { body } = await post(renderctl, { blueprintPath: file.path });
+  await eventually(() => renderctl.render.state.services.length >= 2, { what: "some of the services" });
+  const second = await renderctl.start();
+  try {
+    await renderctl.app.stop();
+    // The orchestrator takes the task from the one that has gone when it has said nothing for its time.
+    const isDone = async () => (await renderctl.task(body.taskId)).status === "completed";
+    await eventually(isDone, { what: "the end of the task", timeoutMs: 75_000, everyMs: 250 });
+    expect(renderctl.render.state.services.map(({ name }) => name).sort()).toEqual(["api", "mailer", "site"]);
+    for (const { deploys } of renderctl.render.state.services) expect(deploys).toHaveLength(2);
+  } finally {
+    await second.stop();
+  }
+}, 120_000);

@@ -1,0 +1,45 @@
+import type { RunContext, RunOutcome } from "@signalbox/common/agent-run.ts";
+import type { Log } from "@signalbox/common/log.ts";
+import type { BlueprintStore } from "../store/blueprints.ts";
+import { buildApplies } from "./applies.ts";
+import type { Times } from "./apply-run.ts";
+import { buildApplyTending } from "./apply-tending.ts";
+import { buildBlueprintDesk } from "./blueprint-desk.ts";
+import { type ApplyWish, runBlueprintApply } from "./blueprint-task.ts";
+import { buildPlanner } from "./planner.ts";
+import type { Tools } from "./render-task.ts";
+
+export type BlueprintWorkOptions = {
+  tools: Tools;
+  store: BlueprintStore;
+  hash(value: string): string;
+  /** names this process in ledgers */
+  instance: string;
+  repository: string | null;
+  selfId: string | null;
+  log: () => Log;
+  times?: Partial<Times>;
+};
+
+/** Everything about blueprints, put together. */
+export function buildBlueprintWork(options: BlueprintWorkOptions) {
+  const { tools, store, hash, instance, repository, selfId, log, times } = options;
+  const { client, tasks, workspace } = tools;
+  const ownerId = workspace.ownerId;
+  const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId });
+  const applies = buildApplies({ client, store, planner, hash, instance, log, times });
+  return {
+    planner,
+    applies,
+    desk: buildBlueprintDesk({ planner, applies, store, tasks }),
+    tending: buildApplyTending({ store, tasks, log }),
+    run: (context: RunContext<ApplyWish>): Promise<RunOutcome> =>
+      runBlueprintApply({ tools, planner, applies, store }, context),
+  };
+}
+
+/** The repository of what names none: as set, or as Render says of the service that runs this. */
+export function repositoryOf(settings: { RENDER_REPO?: string; RENDER_GIT_REPO_SLUG?: string }): string | null {
+  const { RENDER_REPO, RENDER_GIT_REPO_SLUG: slug } = settings;
+  return RENDER_REPO ?? (slug === undefined ? null : `https://github.com/${slug}`);
+}
