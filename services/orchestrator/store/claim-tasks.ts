@@ -8,8 +8,9 @@ export type Slot = { type: string; agent: string; instance: string };
  * Claims the best ready tasks for the free slots: per type by priority, due time and number, at most one a slot. Attempt,
  * lease and `started` event are written by the same statement.
  *
- * The limits go in by type, so a type without slots is not looked at and cannot hold up another. Rows are updated through
- * `id = any(array(…))`: joined directly, the planner guesses a tenth of the table and scans it.
+ * The limits go in by type, so a type without slots is not looked at and cannot hold up another. What was picked goes through
+ * arrays, which the planner takes for ten rows whatever is in them: joined directly, it guesses a tenth of the table and scans
+ * it; with `id = any(array(…))` beside the join it looks every id up for every row.
  * `n > 0` always holds; it makes the kept plan (see `prepared`) look as cheap to PostgreSQL as it is.
  */
 export function claimTasks(
@@ -47,8 +48,9 @@ export function claimTasks(
          set status = 'running', ready = false, attempt = attempt + 1, version = version + 1, agent = placed.agent,
              agent_instance = placed.instance, started_at = now(), updated_at = now(), progress = null,
              lease_id = gen_random_uuid(), lease_owner = ${lease.owner}, lease_until = now() + ${lease.ms} * interval '1 ms'
-        from placed
-       where t.id = placed.id and t.id = any (array(select id from placed))
+        from unnest(array(select id from placed), array(select agent from placed), array(select instance from placed))
+             as placed (id, agent, instance)
+       where t.id = placed.id
       returning t.*, task_state(t) as state
     ), noted as (
       insert into task_events (task_id, kind, actor, version, data, state)

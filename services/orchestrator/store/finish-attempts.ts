@@ -44,9 +44,9 @@ export async function finishAttempts(
       "finish_attempts",
       sql`
     with locked as materialized (
-      select key_lock(${c.keys}::text[])
+      select key_lock(${c.keys}::text[]) where cardinality(${c.keys}::text[]) > 0
     ), v as materialized (
-      select v.* from locked cross join unnest(
+      select v.* from (select count(*) from locked) first cross join unnest(
         ${c.ids}::uuid[], ${c.attempts}::int[], ${c.leaseIds}::uuid[], ${c.outcomes}::text[], ${c.results}::text[], ${c.errors}::text[],
         ${c.delays}::float8[], ${c.waits}::text[], ${c.approvals}::text[], ${c.actors}::text[], ${c.expired}::boolean[])
       as v (id, attempt, lease_id, outcome, result, error, delay_ms, waiting_for, approval, actor, expired)
@@ -98,7 +98,8 @@ export async function finishAttempts(
        order by ended.seq, n.place
     )
     select (select array_agg(id) from ended) as ids,
-           coalesce((select promote_next(array_agg(concurrency_key) filter (where line is null)) from ended), 0) as promoted`,
+           (select case when count(concurrency_key) > 0 then promote_next(array_agg(concurrency_key) filter (where line is null))
+                        else 0 end from ended) as promoted`,
     ),
   );
 }
