@@ -32,6 +32,8 @@ export type SendVerdict =
 const firstWaitMs = 1_000;
 const longestWaitMs = 60_000;
 const revokedWaitMs = 60_000;
+/** After so many of Telegram's own errors it is this message that it fails at, and others of its chat wait behind it. */
+const mostServerErrors = 12;
 
 /** @param attempt from 1 */
 export function judgeSend(failure: ApiFailure, attempt: number): SendVerdict {
@@ -41,6 +43,7 @@ export function judgeSend(failure: ApiFailure, attempt: number): SendVerdict {
   if (movedTo !== null) return { kind: "moved", to: movedTo };
   if (code === 429) return { kind: "wait", ms: retryAfterMs ?? ms, holds: "chat", mayHaveArrived: false };
   if (code === 401 || code === 404) return { kind: "wait", ms: revokedWaitMs, holds: "bot", mayHaveArrived: false };
+  if (code >= 500 && attempt >= mostServerErrors) return { kind: "give_up", because: description, closesChat: false };
   if (code >= 500) return { kind: "wait", ms, holds: "chat", mayHaveArrived: code !== 500 };
   if (code === 403) return { kind: "give_up", because: description, closesChat: true };
   return judgeBadRequest(description);
@@ -59,7 +62,7 @@ function judgeBadRequest(description: string): SendVerdict {
 
 /** How long to wait before asking for updates again, and whether a webhook is in the way. */
 export function judgePoll(failure: ApiFailure, failures: number): { ms: number; hasWebhook: boolean } {
-  const ms = Math.min(30_000, 500 * 2 ** Math.min(failures, 8));
+  const ms = Math.min(5_000, 500 * 2 ** Math.min(failures, 8));
   if (failure.kind === "unanswered") return { ms, hasWebhook: false };
   const { code, description, retryAfterMs } = failure;
   if (code === 409) return { ms: Math.max(ms, 3_000), hasWebhook: /webhook is active/i.test(description) };

@@ -3,8 +3,10 @@
  * before it, the next leader begins it anew, and everything on the way is safe to repeat: events and tasks by their keys, replies by
  * theirs, decisions by the version that was shown, pairings by their bearer.
  */
+import { isTransient } from "@signalbox/common/errors.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { type Access, judgeAccess, refusals } from "../access.ts";
+import { BotApiError } from "../api-failure.ts";
 import { FleetError } from "../fleet-failure.ts";
 import { toBody } from "../message.ts";
 import type { InboxUpdate } from "../store/inbox.ts";
@@ -148,13 +150,13 @@ async function reply(
 }
 
 const firstDelayMs = 1_000;
-const longestDelayMs = 60_000;
+const longestDelayMs = 10_000;
 
 /** Later again, in its place; only a mistake of our own ends it in the end. */
 async function putOff(kit: Kit, update: InboxUpdate, error: unknown): Promise<void> {
   const { store, log } = kit;
   const { updateId, attempts } = update;
-  const isPassing = error instanceof FleetError && error.isPassing;
+  const isPassing = isPassingFailure(error);
   if (!isPassing && attempts + 1 >= mostMistakes) {
     log.error({ err: error, updateId }, "an update could not be worked off; its line goes on without it");
     await tell(kit, update, "Something went wrong here with this message; it is logged. Please try again.");
@@ -165,7 +167,13 @@ async function putOff(kit: Kit, update: InboxUpdate, error: unknown): Promise<vo
   const delayMs = Math.max(askedMs, Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10)));
   log.warn({ err: error, updateId, delayMs }, "an update will be worked off later");
   await store.deferUpdate({ updateId, delayMs });
-  if (isPassing) await tellDelay(kit, update, error);
+  if (isPassing && error instanceof FleetError) await tellDelay(kit, update, error);
+}
+
+/** The fleet, Telegram or the database is away: the update has no part in it. */
+function isPassingFailure(error: unknown): boolean {
+  if (error instanceof FleetError) return error.isPassing;
+  return error instanceof BotApiError || isTransient(error);
 }
 
 /** Said once for each message, and only when it takes long enough to be noticed. */
