@@ -2,7 +2,7 @@
  * What every detector is: it reads a series one bucket at a time, in order, and says of each how far it lies from what the
  * buckets before it let one expect. It knows no clock, no chance and no future, and remembers a bounded amount whatever the
  * length of the series. Judging and learning are two calls, because a bucket that lies inside an incident is judged and then
- * forgotten: what was learned from an incident would hide the next one.
+ * skipped: what was learned from an incident would hide the next one. Each bucket is learned or skipped once.
  */
 
 /** One complete bucket. */
@@ -12,6 +12,8 @@ export type Point = {
   value: number;
   /** how many events or people stand behind the value; absent for plain counts */
   volume?: number;
+  /** which of many things the bucket counts, where one series has many, such as an error's signature */
+  key?: string;
 };
 
 /** What a detector says of one bucket. */
@@ -31,4 +33,9 @@ export type Detector = {
   /** Changes nothing. */
   judge(point: Point): Reading;
   learn(point: Point): void;
+  /** The bucket was, but belongs to an incident or a holiday: nothing is to be learned from it. */
+  skip(point: Point): void;
 };
+
+/** While there is nothing to compare with. */
+export const nothingExpected: Reading = { score: 0, expected: null, low: null, high: null, isLearning: true };

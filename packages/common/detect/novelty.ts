@@ -46,6 +46,8 @@ export function buildNovelty(): Detector {
       lately.push(point.value);
       daytime.learn(point);
     },
+    // The level of these hours would carry the incident into the hours after it.
+    skip: () => lately.clear(),
   };
 }
 
@@ -75,6 +77,10 @@ class RunningMean {
   push(value: number): void {
     if (this.#values.length === this.#length) this.#values.shift();
     this.#values.push(value);
+  }
+
+  clear(): void {
+    this.#values.length = 0;
   }
 }
 
