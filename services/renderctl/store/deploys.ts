@@ -55,16 +55,11 @@ function ensureIntent(db: Queryable, { taskId, round, serviceId, seenDeployId }:
     db,
     toIntent,
     sql`
-    with made as (
-      insert into render_intents (task_id, round, service_id, seen_deploy_id)
-      values (${taskId}, ${round}, ${serviceId}, ${seenDeployId})
-      on conflict (task_id, round) do nothing
-      returning *, true as is_new
-    )
-    select * from made
-    union all
-    select *, false from render_intents
-     where task_id = ${taskId} and round = ${round} and not exists (select from made)`,
+    insert into render_intents (task_id, round, service_id, seen_deploy_id)
+    values (${taskId}, ${round}, ${serviceId}, ${seenDeployId})
+    on conflict (task_id, round) do update set task_id = excluded.task_id
+    -- A row that this statement has inserted has no later version of itself.
+    returning *, xmax = 0 as is_new`,
   );
 }
 

@@ -1,0 +1,112 @@
+import { randomUUID } from "node:crypto";
+import { type Agent, type AgentOptions, serveAgent } from "@signalbox/common/agent.ts";
+import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
+import { buildPool } from "@signalbox/common/sql.ts";
+import { version } from "@signalbox/common/version.ts";
+import { buildTaskClient } from "./clients/orchestrator.ts";
+import { buildRenderClient } from "./clients/render-client.ts";
+import type { Context } from "./context.ts";
+import { buildKeyedHash } from "./keyed-hash.ts";
+import { buildBlueprintWork, repositoryOf } from "./loops/blueprint-work.ts";
+import { runCancel, runDeploy, runRollback } from "./loops/deploys.ts";
+import { runEnv } from "./loops/env.ts";
+import { buildEnvReader } from "./loops/env-reader.ts";
+import { runNewService } from "./loops/new-service.ts";
+import type { Tools } from "./loops/render-task.ts";
+import { buildWorkspace } from "./loops/workspace.ts";
+import { buildOwnRoutes } from "./routes/all.ts";
+import { buildTypes } from "./routes/task-types.ts";
+import type { Settings } from "./settings.ts";
+import { buildBlueprintStore } from "./store/blueprints.ts";
+import { buildDeployStore, type DeployStore } from "./store/deploys.ts";
+
+/** What tests choose for themselves, besides the kit's own options. */
+export type Overrides = Partial<AgentOptions> & { pollMs?: number; askMs?: number };
+
+const usualPollMs = 5_000;
+const usualAskMs = 50_000;
+const keepIntentsDays = 90;
+
+export function buildApp(settings: Settings, report: () => ConfigReport, overrides: Overrides = {}): Agent {
+  const { pollMs = usualPollMs, askMs = usualAskMs, ...options } = overrides;
+  const { ORCHESTRATOR_URL: url, INTERNAL_KEY: internalKey } = settings;
+  const pool = buildPool({
+    url: settings.DATABASE_URL,
+    name: "signalbox renderctl",
+    max: 5,
+    onError: (err) => agent.logs.log.warn({ err }, "a database connection failed"),
+  });
+  const store = buildDeployStore(pool);
+  const client = buildRenderClient({ baseUrl: settings.RENDER_API_BASE_URL, token: settings.RENDER_API_TOKEN });
+  const tasks = buildTaskClient({ url, internalKey });
+  const hash = buildKeyedHash(settings.SECRETS_KEY ?? internalKey);
+  const tools: Tools = { client, tasks, store, workspace: buildWorkspace(settings.RENDER_OWNER_ID), pollMs };
+  const blueprints = buildBlueprintWork({
+    ...{ tools, hash, store: buildBlueprintStore(pool), instance: randomUUID(), log: () => agent.logs.log },
+    repository: repositoryOf(settings),
+    selfId: settings.RENDER_SERVICE_ID ?? null,
+    times: { pollMs },
+  });
+  const envReader = buildEnvReader({ hash, expectedOf: blueprints.planner.expectedOf });
+  const monitored = settings.RENDER_MONITOR_SERVICES;
+  const context: Context = {
+    client,
+    tasks,
+    store,
+    envReader,
+    desk: blueprints.desk,
+    monitored,
+    askMs,
+    runs: { ...buildRuns(tools), applyBlueprint: blueprints.run },
+  };
+  const agent = serveAgent({
+    settings,
+    name: "renderctl",
+    version,
+    types: buildTypes(context),
+    routes: buildOwnRoutes(context),
+    report,
+    checks: async () => [await checkDatabase(store)],
+    ...options,
+  });
+  const stopping = new AbortController();
+  let tending: Promise<void> = Promise.resolve();
+  let stopped: Promise<void> | null = null;
+  async function stop(): Promise<void> {
+    stopping.abort();
+    await agent.stop();
+    await tending;
+    await Promise.all([client.close(), tasks.close(), pool.end()]);
+  }
+  return {
+    ...agent,
+    async start() {
+      await agent.start();
+      tending = blueprints.tending.run(stopping.signal);
+      await store
+        .forgetIntents(keepIntentsDays)
+        .catch((err: unknown) => agent.logs.log.warn({ err }, "old notes could not be deleted"));
+    },
+    stop() {
+      stopped ??= stop();
+      return stopped;
+    },
+  };
+}
+
+function buildRuns(tools: Tools): Omit<Context["runs"], "applyBlueprint"> {
+  return {
+    deploy: (context) => runDeploy(tools, context),
+    rollback: (context) => runRollback(tools, context),
+    cancel: (context) => runCancel(tools, context),
+    env: (context) => runEnv(tools, context),
+    newService: (context) => runNewService(tools, context),
+  };
+}
+
+async function checkDatabase({ ping }: DeployStore) {
+  return await ping().then(
+    () => ({ name: "database", ok: true }),
+    () => ({ name: "database", ok: false, message: "PostgreSQL does not answer" }),
+  );
+}

@@ -1,0 +1,31 @@
+import { ApiError, invalidRequest } from "@signalbox/common/errors.ts";
+import type { RenderApi } from "../clients/render.ts";
+
+export type Workspace = {
+  /**
+   * The workspace that is meant: the one that is named, or the only one that the token sees.
+   *
+   * @throws ApiError 400 when the token sees several and none is named
+   */
+  ownerId(api: RenderApi, named?: string): Promise<string>;
+};
+
+/** @param setting RENDER_OWNER_ID, when it is set */
+export function buildWorkspace(setting: string | undefined): Workspace {
+  let only: string | null = null;
+  return {
+    async ownerId(api, named = setting) {
+      if (named !== undefined) return named;
+      if (only !== null) return only;
+      const owners = await api.owners.list();
+      const [first] = owners;
+      if (!first) throw new ApiError("render_refused", "The token of Render sees no workspace.");
+      if (owners.length > 1) {
+        const names = owners.map(({ id, name }) => `${id} (${name})`).join(", ");
+        throw invalidRequest("/ownerId", `is needed, or RENDER_OWNER_ID: the token sees ${names}`);
+      }
+      only = first.id;
+      return only;
+    },
+  };
+}

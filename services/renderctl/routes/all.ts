@@ -1,0 +1,21 @@
+import { buildRunRoutes } from "@signalbox/common/agent.ts";
+import type { Route } from "@signalbox/common/route.ts";
+import type { Context } from "../context.ts";
+import { applyBlueprint, getApply } from "./blueprint.ts";
+import { cancelDeploy, createService, deploy, patchEnv, rollback } from "./change-services.ts";
+import { listDeploys, listServices, readEnv } from "./read-services.ts";
+import { buildTypes } from "./task-types.ts";
+
+/** Every route of renderctl besides those that all agents have. */
+export function buildOwnRoutes(context: Context): Route[] {
+  const builders = [
+    ...[listServices, createService, listDeploys, cancelDeploy, readEnv, patchEnv, deploy, rollback],
+    ...[applyBlueprint, getApply],
+  ];
+  return builders.map((build) => build(context));
+}
+
+/** The same with those that run tasks: for the OpenAPI document. */
+export function buildRoutes(context: Context): Route[] {
+  return [...buildOwnRoutes(context), ...buildRunRoutes(buildTypes(context))];
+}
