@@ -12,7 +12,7 @@ export async function insertTask(db: Queryable, task: NewTask): Promise<Task | n
 }
 
 /** The same for several; the answer has those that were stored, by id. */
-export async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Promise<Map<string, Task>> {
+async function insertTasks(db: Queryable, tasks: readonly NewTask[]): Promise<Map<string, Task>> {
   const all = <T>(pick: (task: NewTask) => T) => tasks.map(pick);
   const made = await many(
     db,

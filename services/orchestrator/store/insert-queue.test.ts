@@ -2,6 +2,7 @@ import { freshDatabase } from "@signalbox/testing/database.ts";
 import { expect, test } from "vitest";
 import { newTask } from "../store.fixture.ts";
 import { buildInsertQueue } from "./insert-queue.ts";
+import { findTask } from "./read-tasks.ts";
 
 test.concurrent("tasks that come at once share statements, and each is stored with its event", async () => {
   await using db = await freshDatabase();
@@ -15,6 +16,26 @@ test.concurrent("tasks that come at once share statements, and each is stored wi
   );
   expect(rows).toEqual([{ tasks: 40, statements: expect.any(Number), events: 40 }]);
   expect(rows[0].statements).toBeLessThan(10);
+});
+
+test.concurrent("a task that shared a statement is answered as it is read later, and so is its event", async () => {
+  await using db = await freshDatabase();
+  const insert = buildInsertQueue(db.pool);
+  const payload = { a: [1, null, { kéy: '"quoted" \\ {braced}, \n' }], big: 12345678901234 };
+  const own = {
+    payload,
+    source: 'a "source", {odd}',
+    correlationId: "NULL",
+    priority: -3,
+    userKey: "tg:1",
+    timeoutMs: 5,
+  };
+  const made = await Promise.all([insert(newTask(own)), insert(newTask({}))]);
+  for (const task of made) expect(await findTask(db.pool, task?.id ?? "")).toEqual(task);
+  const { rows } = await db.pool.query(
+    "select count(*)::int as same from task_events e join tasks t on t.id = e.task_id where e.state = task_state(t)",
+  );
+  expect(rows).toEqual([{ same: 2 }]);
 });
 
 test.concurrent("one that PostgreSQL refuses takes none of the others with it", async () => {

@@ -4,13 +4,14 @@
  * waits for nothing but the end of the turn of the event loop. Each is answered when its statement has committed.
  *
  * Only plain tasks share a statement. One with a key or a parent may wait for a lock of somebody else, or be refused for it,
- * and goes alone. A statement that is refused for what is in it is taken apart, so that only the one at fault is refused.
+ * and goes alone, as do those that need more than the plain statement does. A statement that is refused for what is in it is taken apart, so that only the one at fault is refused.
  */
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { isTransient } from "@signalbox/common/errors.ts";
 import type { Pool } from "@signalbox/common/sql.ts";
 import type { NewTask } from "../new-task.ts";
-import { insertTask, insertTasks } from "./create-task.ts";
+import { insertTask } from "./create-task.ts";
+import { insertPlainTasks, isPlain } from "./insert-plain.ts";
 
 type Waiting = { task: NewTask; resolve(task: Task | null): void; reject(error: unknown): void };
 
@@ -53,14 +54,10 @@ export function buildInsertQueue(pool: Pool): InsertTask {
   };
 }
 
-function isPlain({ idempotency, concurrencyKey, parentId }: NewTask): boolean {
-  return idempotency === null && concurrencyKey === null && parentId === null;
-}
-
 /** Never rejects: a failure goes to those whom it concerns. */
 async function write(pool: Pool, batch: readonly Waiting[]): Promise<void> {
   const tasks = batch.map(({ task }) => task);
-  const outcome = await insertTasks(pool, tasks).catch((error: unknown) => ({ error }));
+  const outcome = await insertPlainTasks(pool, tasks).catch((error: unknown) => ({ error }));
   if (outcome instanceof Map) for (const { task, resolve } of batch) resolve(outcome.get(task.id) ?? null);
   else if (batch.length > 1 && !isTransient(outcome.error)) for (const one of batch) await write(pool, [one]);
   else for (const { reject } of batch) reject(outcome.error);

@@ -5,6 +5,7 @@ import { newTask } from "../store.fixture.ts";
 import { claimTasks } from "./claim-tasks.ts";
 import { insertTask } from "./create-task.ts";
 import { finishAttempts } from "./finish-attempts.ts";
+import { insertPlainTasks } from "./insert-plain.ts";
 import { readLedger } from "./read-tasks.ts";
 
 /** As often as PostgreSQL plans a prepared statement anew before it may keep one plan for good. */
@@ -26,6 +27,7 @@ test.concurrent("statements that a connection keeps still run after a migration 
 
 /** Takes one task all the way over one connection; the kinds of its events. */
 async function runOne(client: pg.Client): Promise<string[]> {
+  await insertPlainTasks(client, [newTask({ type: "other" })]);
   const made = await insertTask(client, newTask({}));
   const slots = [{ type: "work", agent: "agent", instance: "agent-1" }];
   const [claimed] = await claimTasks(client, slots, { owner: "orchestrator-1", ms: 30_000 });
