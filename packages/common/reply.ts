@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import type { ApiError } from "./errors.ts";
+import { redactText } from "./redact.ts";
 import type { JsonReply, Reply, StreamReply } from "./route.ts";
 
 /** One request on its way through the service. */
@@ -42,7 +43,9 @@ export async function sendStream(exchange: Exchange, reply: StreamReply): Promis
 }
 
 export function sendError(exchange: Exchange, error: ApiError): void {
-  const { code, message, details } = error;
+  const { code, details } = error;
+  // It may quote what was sent, and an error is what people paste into chats.
+  const message = redactText(error.message);
   const body = { error: { code, message, ...(details && { details }), traceId: exchange.traceId } };
   sendJson(exchange, { status: error.status, body, headers: error.headers });
 }

@@ -7,6 +7,7 @@ import { buildHttp, type Listening, listen } from "@signalbox/common/http.ts";
 import { buildLog, type Log, type LogHandle } from "@signalbox/common/log.ts";
 import { observeLog } from "@signalbox/common/log-metrics.ts";
 import { buildMetrics } from "@signalbox/common/metrics.ts";
+import { buildRedactor } from "@signalbox/common/redact.ts";
 import { buildRedisDoorbell } from "@signalbox/common/redis-doorbell.ts";
 import { noSpans, openSpans, spanIdOf } from "@signalbox/common/spans.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
@@ -14,7 +15,7 @@ import { buildTail } from "@signalbox/common/tail.ts";
 import { version } from "@signalbox/common/version.ts";
 import type { Static } from "typebox";
 import { buildGithubClient } from "./clients/github.ts";
-import { buildLogSearch } from "./clients/log-search.ts";
+import { buildLogSearch, type LogSearch } from "./clients/log-search.ts";
 import { buildLogStreamClient } from "./clients/log-stream.ts";
 import type { Context } from "./context.ts";
 import { buildCallCounter, buildDeliveryCounter, observe } from "./instruments.ts";
@@ -54,11 +55,13 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
   const book = loadRules(settings.WEBHOOK_RULES_FILE);
   // Per boot, not per host: a restarted process must not take the leases of its dead self for its own.
   const instance = `${hostname().slice(0, 20)}-${process.pid}-${randomBytes(3).toString("hex")}`;
+  const redaction = { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS };
+  const { redact: hide } = buildRedactor(redaction);
   const logs = buildLog({
     service: "orchestrator",
     level: settings.LOG_LEVEL,
     format: settings.LOG_FORMAT,
-    redaction: { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS },
+    redaction,
     runId: settings.RUN_ID ?? instance,
     delivery: { url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY, spoolDir: settings.SPOOL_DIR ?? null },
   });
@@ -75,11 +78,12 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     instance,
     log,
     watch: watching.watch,
+    hide,
     ...overrides,
   });
   const reconciling = buildReconciling(settings, database, log);
   const outbox = buildOutboxOf({ settings, database, live, sealingKey, log });
-  const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, watching });
+  const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, hide, watching });
   return {
     logs,
     routes: edge.http.routes,
@@ -250,14 +254,16 @@ type EdgeOptions = {
   sealingKey: Buffer | null;
   book: RuleBook;
   log: Log;
+  hide(value: unknown): unknown;
   watching: ReturnType<typeof buildWatching>;
 };
 
 /** HTTP and WebSocket. */
-function buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, watching }: EdgeOptions) {
-  const { store, pool } = database;
-  const { streams, waiters, tail, hub } = live;
-  const { roster, catalog, scheduler, dispatcher, circuits, changed } = engine;
+function buildEdge(options: EdgeOptions) {
+  const { settings, report, engine, log } = options;
+  const { store, pool } = options.database;
+  const { streams, tail, hub } = options.live;
+  const { metrics, spans } = options.watching;
   const previous = settings.INTERNAL_KEY_PREVIOUS;
   const credentials = {
     user: settings.BASIC_AUTH_USER,
@@ -266,42 +272,13 @@ function buildEdge({ settings, report, database, live, engine, outbox, sealingKe
   };
   const allowedOrigins = settings.WS_ALLOWED_ORIGINS;
   const sockets = buildSockets({ streams, credentials, allowedOrigins, log });
-  const { metrics, spans } = watching;
-  observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits, outbox });
+  const { roster, dispatcher, circuits } = engine;
+  observe({ metrics, store, streams, dispatcher, tail, hub, pool, roster, circuits, outbox: options.outbox });
   const logs = buildLogSearch({ url: settings.LOGGING_URL, internalKey: settings.INTERNAL_KEY });
-  const context: Context = {
-    store,
-    catalog,
-    roster,
-    dispatcher,
-    scheduler,
-    streams,
-    waiters,
-    logs,
-    sealingKey,
-    limits: {
-      userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
-      globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
-    },
-    webhooks: {
-      book,
-      githubSecrets: [settings.GITHUB_WEBHOOK_SECRET, settings.GITHUB_WEBHOOK_SECRET_PREVIOUS].filter(
-        (secret) => secret !== undefined,
-      ),
-      senders: toSenders(settings.WEBHOOK_SECRETS),
-      gate: buildGate(deliveriesAtOnce),
-      count: buildDeliveryCounter(metrics),
-    },
-    allowPrivateReceivers: settings.SUBSCRIPTIONS_ALLOW_PRIVATE,
-    log,
-    changed,
-    scheduled: () => database.doorbell.ring(channels.schedules),
-    subscribed: () => database.doorbell.ring(channels.subscriptions),
-  };
   const http = buildHttp({
     service: "orchestrator",
     version,
-    routes: buildRoutes(context),
+    routes: buildRoutes(toContext(options, logs)),
     credentials,
     allowedOrigins,
     log,
@@ -322,6 +299,42 @@ function buildEdge({ settings, report, database, live, engine, outbox, sealingKe
       await Promise.all([sockets.close(clientGraceMs), listening?.close(requestGraceMs)]);
       await logs.close();
     },
+  };
+}
+
+/** What the routes may use. */
+function toContext(options: EdgeOptions, logs: LogSearch): Context {
+  const { settings, database, live, engine, sealingKey, book, log, hide, watching } = options;
+  const { roster, catalog, scheduler, dispatcher, changed } = engine;
+  return {
+    store: database.store,
+    catalog,
+    roster,
+    dispatcher,
+    scheduler,
+    streams: live.streams,
+    waiters: live.waiters,
+    logs,
+    sealingKey,
+    limits: {
+      userPerMinute: settings.RATE_LIMIT_USER_PER_MINUTE,
+      globalPerMinute: settings.RATE_LIMIT_GLOBAL_PER_MINUTE,
+    },
+    webhooks: {
+      book,
+      githubSecrets: [settings.GITHUB_WEBHOOK_SECRET, settings.GITHUB_WEBHOOK_SECRET_PREVIOUS].filter(
+        (secret) => secret !== undefined,
+      ),
+      senders: toSenders(settings.WEBHOOK_SECRETS),
+      gate: buildGate(deliveriesAtOnce),
+      count: buildDeliveryCounter(watching.metrics),
+    },
+    allowPrivateReceivers: settings.SUBSCRIPTIONS_ALLOW_PRIVATE,
+    log,
+    hide: hide as Context["hide"],
+    changed,
+    scheduled: () => database.doorbell.ring(channels.schedules),
+    subscribed: () => database.doorbell.ring(channels.subscriptions),
   };
 }
 

@@ -39,6 +39,8 @@ export type Context = {
   /** Whether events may be sent to private addresses. */
   allowPrivateReceivers: boolean;
   log: Log;
+  /** Hides secrets in any JSON value: for what is kept only to be read by people. */
+  hide<T>(value: T): T;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
   changed(what: { claimable?: boolean; timed?: boolean }): void;
   /** A schedule was made or changed: the next fire may be sooner. */

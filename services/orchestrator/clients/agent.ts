@@ -26,7 +26,14 @@ export type AgentClient = {
   close(): Promise<void>;
 };
 
-export function buildAgentClient(options: { internalKey: string; connectionsPerAgent: number }): AgentClient {
+export type AgentClientOptions = {
+  internalKey: string;
+  connectionsPerAgent: number;
+  /** Hides secrets in what an agent says of a failure: it is kept and shown. */
+  hide(value: unknown): unknown;
+};
+
+export function buildAgentClient(options: AgentClientOptions): AgentClient {
   const connections = new Connections({
     connections: options.connectionsPerAgent,
     pipelining: 1,
@@ -50,7 +57,7 @@ export function buildAgentClient(options: { internalKey: string; connectionsPerA
           body: JSON.stringify(body),
           signal: deadline.signal,
         });
-        return await toAnswer(response);
+        return await toAnswer(response, options.hide);
       } catch (error) {
         if (deadline.signal.aborted && !signal.aborted) return { kind: "timeout", afterMs: timeoutMs };
         return { kind: "unreachable", message: toMessage(error) };
@@ -77,7 +84,7 @@ function toHeaders(body: RunRequest, { leaseId, spanId, concurrencyKey }: Names)
   };
 }
 
-async function toAnswer(response: Dispatcher.ResponseData): Promise<Answer> {
+async function toAnswer(response: Dispatcher.ResponseData, hide: AgentClientOptions["hide"]): Promise<Answer> {
   const chunks: Buffer[] = [];
   let size = 0;
   for await (const chunk of response.body as AsyncIterable<Buffer>) {
@@ -92,10 +99,11 @@ async function toAnswer(response: Dispatcher.ResponseData): Promise<Answer> {
   const body = parseBody(Buffer.concat(chunks));
   if (body.kind === "broken" && response.statusCode === 200)
     return { kind: "rubbish", message: `the agent's answer is not acceptable JSON: ${body.message}` };
+  const value = body.kind === "json" ? body.value : null;
   return {
     kind: "answered",
     status: response.statusCode,
-    body: body.kind === "json" ? body.value : null,
+    body: response.statusCode < 300 ? value : hide(value),
     retryAfterMs,
   };
 }

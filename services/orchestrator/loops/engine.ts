@@ -36,6 +36,8 @@ export type EngineOptions = {
   instance: string;
   log: Log;
   watch: RunWatch;
+  /** Hides secrets in any JSON value. */
+  hide(value: unknown): unknown;
   /** In place of the client that calls agents over HTTP. */
   agents?: AgentClient | undefined;
 };
@@ -46,7 +48,7 @@ export function buildEngine(options: EngineOptions) {
   const { store, doorbell, hub, internalKey, sealingKey, instance, log, watch } = options;
   const stopping = new AbortController();
   const halting = new AbortController();
-  const agents = options.agents ?? buildAgentClient({ internalKey, connectionsPerAgent });
+  const agents = options.agents ?? buildAgentClient({ internalKey, connectionsPerAgent, hide: options.hide });
   const routing = { store, doorbell, instance, log, onRoom: () => dispatcher.ring() };
   const { roster, circuits } = buildRouting(routing);
   const finishes = buildFinishQueue({

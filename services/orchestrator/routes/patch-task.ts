@@ -20,7 +20,7 @@ export const patchTask = (context: Context) =>
     replies: { 200: Task },
     async handle({ params, body, headers, principal, actor }) {
       const seen = parseSeen(body, headers["if-match"], principal);
-      const { ifVersion: _version, attempt: _attempt, ...patch } = body;
+      const patch = toPatch(context, body);
       const { store } = context;
       if (patch.payload !== undefined) await refuseSecrets(context, params.id, patch.payload);
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
@@ -37,6 +37,11 @@ export const patchTask = (context: Context) =>
       return { status: 200, body: task, etag: task.version };
     },
   });
+
+/** What is asked for, without what it was asked of; an error is only there to be read. */
+function toPatch({ hide }: Context, { ifVersion: _version, attempt: _attempt, ...patch }: PatchTask) {
+  return patch.error === undefined ? patch : { ...patch, error: hide(patch.error) };
+}
 
 /**
  * A patch is shown to everybody in its event, so a secret has no way in by it; one that stays `[redacted]` keeps its value.

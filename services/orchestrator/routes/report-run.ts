@@ -21,7 +21,8 @@ export const reportProgress = (context: Context) =>
     body: ProgressReport,
     replies: { 200: Type.Object({ version: Type.Integer(), leaseUntil: Instant }, closed) },
     async handle({ params, body, headers }) {
-      const note = { message: body.message, percent: body.percent ?? null, agentName: body.agentName ?? null };
+      const message = context.hide(body.message);
+      const note = { message, percent: body.percent ?? null, agentName: body.agentName ?? null };
       const lease = headers["x-task-lease"];
       const leaseId = typeof lease === "string" && uuid.test(lease) ? lease : null;
       const renewed = await context.store.reportProgress(
@@ -55,7 +56,7 @@ export const noteAgentEvent = (context: Context) =>
     async handle({ params, body }) {
       const isNoted = await context.store.noteAgentEvent(
         { taskId: params.id, attempt: body.attempt },
-        { kind: body.kind, data: body.data },
+        { kind: body.kind, data: context.hide(body.data) },
       );
       if (!isNoted) throw await toLost(context, params.id, null);
       context.changed({});
@@ -77,7 +78,11 @@ export const noteFromOutside = (context: Context) =>
     ),
     replies: { 201: Type.Object({ noted: Type.Boolean() }, closed) },
     async handle({ params, body, actor }) {
-      const isNoted = await context.store.noteFromOutside(params.id, { ...body, actor });
+      const isNoted = await context.store.noteFromOutside(params.id, {
+        kind: body.kind,
+        data: context.hide(body.data),
+        actor,
+      });
       if (!isNoted) throw notFound("task", params.id);
       context.changed({});
       return { status: 201, body: { noted: true } };
