@@ -53,6 +53,16 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
     ],
   },
   "echo-agent": { internal: ["POST /echo"] },
+  renderctl: {
+    any: [
+      ...["GET /render/services", "POST /render/services", "GET /render/services/{id}/deploys"],
+      ...["GET /render/services/{id}/env", "PATCH /render/services/{id}/env"],
+      ...["POST /render/deploy/{id}", "POST /render/rollback/{id}"],
+      "POST /render/services/{id}/deploys/{deployId}/cancel",
+      ...["POST /render/blueprint/apply", "GET /render/applies/{id}", "GET /render/drift", "GET /render/repairs"],
+    ],
+    internal: ["blueprint", "cancel", "deploy", "env", "rollback", "service"].map((run) => `POST /run/render/${run}`),
+  },
   telegram: {
     any: [
       "POST /telegram/pairings",
@@ -152,6 +162,8 @@ async function start(name: string) {
       TELEGRAM_WEBHOOK_SECRET: "a-webhook-secret",
       ORCHESTRATOR_URL: "http://127.0.0.1:9",
       LOGGING_URL: "http://127.0.0.1:9",
+      RENDER_API_TOKEN: "a-token-of-render",
+      RENDER_API_BASE_URL: "http://127.0.0.1:9",
       LOG_LEVEL: "fatal",
     },
   });
