@@ -61,6 +61,7 @@ export type Storm = {
 
 const mostTokens = 5;
 const tokenMs = 30_000;
+const mostDebt = 5;
 const pageLength = 3_400;
 const lineLength = 700;
 const mostPages = 9;
@@ -69,14 +70,24 @@ export const stormRestMs = 15_000;
 
 export type StormPlan = { kind: "own"; storm: Storm } | { kind: "page"; storm: Storm };
 
+/** What is critical or wants a decision has a message of its own somewhat longer: a page has neither sound nor buttons. */
+function isPressing({ body }: Notice): boolean {
+  return body.severity === "critical" || body.buttons.some((button) => "action" in button);
+}
+
 const calm: Omit<Storm, "at"> = { tokens: mostTokens, page: 0, lines: [], length: 0, from: 0, to: 0, inFile: 0 };
 
+/** Of a chat in which nothing has happened yet. */
+export function calmStorm({ at }: Pick<Notice, "at">): Storm {
+  return { ...calm, at };
+}
+
 export function planStorm(storm: Storm | null, notice: Notice): StormPlan {
-  const before = storm ?? { ...calm, at: notice.at };
+  const before = storm ?? calmStorm(notice);
   const gained = Math.max(0, Date.parse(notice.at) - Date.parse(before.at)) / tokenMs;
   const tokens = Math.min(mostTokens, before.tokens + gained);
   const now = { ...before, at: notice.at, tokens };
-  if (tokens >= 1) return { kind: "own", storm: { ...now, tokens: tokens - 1 } };
+  if (tokens >= (isPressing(notice) ? 1 - mostDebt : 1)) return { kind: "own", storm: { ...now, tokens: tokens - 1 } };
   const from = before.page === 0 ? notice.seq : before.from;
   return { kind: "page", storm: addLine({ ...now, from, to: notice.seq }, toLine(notice)) };
 }

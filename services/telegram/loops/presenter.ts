@@ -5,6 +5,7 @@ import { buildBell, rest } from "@signalbox/common/tail.ts";
 import type { ButtonAction } from "../button.ts";
 import { fromOwnHtml, type MessageBody, toFile } from "../message.ts";
 import {
+  calmStorm,
   groupKeyOf,
   groupSeconds,
   icons,
@@ -133,18 +134,16 @@ async function placeNew(kit: Kit, tables: Statements, placing: New): Promise<voi
   const { notice, chatId, chat } = placing;
   const isHeld = chat?.isMuted === true && notice.body.severity !== "critical";
   const before = (chat?.storm ?? null) as Storm | null;
-  // A muted chat has no tokens: what comes is collected until the mute ends.
-  const plan = planStorm(isHeld ? { ...(before ?? emptyStorm(notice)), tokens: 0, at: notice.at } : before, notice);
-  await tables.keepStorm({ chatId, storm: plan.storm });
+  // A muted chat has no tokens: what comes is collected until the mute ends. Those that it has are for what is critical.
+  const muted = { ...(before ?? calmStorm(notice)), tokens: 0, at: notice.at };
+  const plan = planStorm(isHeld ? muted : before, notice);
+  const kept = isHeld ? { ...plan.storm, tokens: (before ?? calmStorm(notice)).tokens } : plan.storm;
+  await tables.keepStorm({ chatId, storm: kept });
   const delayMs = isHeld ? (chat?.muteMs ?? 0) : 0;
   if (plan.kind === "own") return placeOwn(kit, tables, placing);
   const slot = pageSlot(plan.storm);
   const body = { ...fromOwnHtml(renderPage(plan.storm)), isSilent: plan.storm.page > 1 };
   await tables.setMessage({ chatId, threadId: null, slot, body, delayMs, spacingMs: kit.pace.editMs });
-}
-
-function emptyStorm({ at }: Notice): Storm {
-  return { tokens: 0, at, page: 0, lines: [], length: 0, from: 0, to: 0, inFile: 0 };
 }
 
 function pageSlot({ from, page: number }: Storm): string {

@@ -64,7 +64,12 @@ export async function setMessage(
   );
   const body = JSON.stringify(message.body);
   if (found?.status === "queued") {
-    await exec(db, sql`update telegram_outbox set body = ${body}::jsonb where id = ${found.id}`);
+    // Sooner is allowed, later is not: what waits must not wait longer because more comes.
+    const due = sql`now() + ${message.delayMs ?? 0} * interval '1 ms'`;
+    await exec(
+      db,
+      sql`update telegram_outbox set body = ${body}::jsonb, not_before = least(not_before, ${due}) where id = ${found.id}`,
+    );
   } else if (found?.status === "sending" || found?.status === "sent") {
     await exec(db, toEdit(bot, { message, target: found.id, body }));
   }
@@ -99,6 +104,8 @@ export function claimMessages(
       select distinct on (chat_id) id, chat_id, not_before, 0 as rank
         from telegram_outbox
        where bot = ${bot} and status = 'queued' and edits is null and chat_id <> all(${busy}::bigint[])
+         -- What is planned for later stands in nobody's way; what was refused for a while keeps its place.
+         and (attempts > 0 or not_before <= now())
        order by chat_id, seq
     ), changes as (
       select distinct on (o.chat_id) o.id, o.chat_id, o.not_before, 1 as rank
