@@ -3,6 +3,7 @@ import type { ConfigReport, Health } from "@signalbox/common/contracts/service.t
 import type { TaskList } from "@signalbox/common/contracts/task.ts";
 import { type Auth, buildAuth } from "../net/auth.ts";
 import { type FleetConfig, knownServices } from "../net/config.ts";
+import { buildErrorReports, followErrors } from "../net/error-report.ts";
 import type { Received } from "../net/frames.ts";
 import { buildRest, probeService, type Rest } from "../net/rest.ts";
 import { Stream } from "../net/stream.ts";
@@ -121,10 +122,22 @@ function buildSettled(stream: Stream) {
     });
 }
 
+function reportErrors(auth: Auth, rest: Rest): void {
+  followErrors(
+    buildErrorReports({
+      send: (body) => rest.call("logging", "/log", { method: "POST", body }),
+      isSignedIn: () => auth.state.peek() === "in",
+      nowMs: Date.now,
+      page: () => location.pathname,
+    }),
+  );
+}
+
 /** Composes the page from its fleet's addresses; signing in starts the stream, signing out stops it. */
 export function startApp(config: FleetConfig): App {
   const auth = buildAuth(sessionStorage);
   const rest = buildRest(config, auth);
+  reportErrors(auth, rest);
   const live = signal<LiveState>(initialLive);
   const needs = signal<NeedsState>(emptyNeeds);
   const services = signal(startServices(knownServices, config.services, Date.now()));
