@@ -31,6 +31,15 @@ test("an instance offers as many slots as it says, ten when it says nothing, les
   expect(countBy(planSlots(agents, { running }, 100))).toEqual({ "a-1 x": 1 });
 });
 
+test("a bound for each type leaves every type its turn, and the instances even", () => {
+  const agents = [
+    agent("a-1", { type: "x", maxConcurrency: 50 }, { type: "y", maxConcurrency: 1 }),
+    agent("a-2", { type: "x", maxConcurrency: 50 }),
+  ];
+  expect(countBy(planSlots(agents, none, 100, 4))).toEqual({ "a-1 x": 2, "a-2 x": 2, "a-1 y": 1 });
+  expect(countBy(planSlots(agents, none, 3, 4))).toEqual({ "a-1 x": 1, "a-2 x": 1, "a-1 y": 1 });
+});
+
 test("of the agents of one type only those with the highest priority get it, even when they are full", () => {
   const agents = [
     agent("echo-1", { type: "x", priority: -100 }, { type: "only-echo", priority: -100 }),

@@ -39,12 +39,19 @@ export type Share = {
  * they would answer in its place, and differently.
  *
  * @param most how many slots at the most, over all types; what is left goes round so that no type starves another
+ * @param perTypeMost how many of one type at the most
  */
-export function planSlots(agents: readonly LiveAgent[], load: Load, most: number): FreeSlot[] {
+export function planSlots(
+  agents: readonly LiveAgent[],
+  load: Load,
+  most: number,
+  perTypeMost = Number.POSITIVE_INFINITY,
+): FreeSlot[] {
   const perType = [...groupByType(agents).values()].map((offers) => fillEvenly(offers, load));
   const slots: FreeSlot[] = [];
   const probed = new Set<string>();
-  for (let round = 0; slots.length < most && perType.some((list) => round < list.length); round++) {
+  const rounds = Math.min(perTypeMost, Math.max(0, ...perType.map((list) => list.length)));
+  for (let round = 0; slots.length < most && round < rounds; round++) {
     for (const list of perType) {
       const slot = list[round];
       if (!slot || slots.length >= most || probed.has(slot.instance)) continue;

@@ -17,6 +17,8 @@ const pollMs = 5_000;
 const writeGraceMs = 5_000;
 /** Slots filled by one claim; more would make one statement long. */
 const maxClaim = 200;
+/** Of each type, while no more is known to wait: a lone task is not kept waiting by the offer of a hundred slots. */
+const firstClaim = 8;
 
 export type DispatchOptions = AttemptOptions & { owner: string; onStarted: () => void };
 
@@ -97,7 +99,9 @@ export class Dispatcher {
   async #claim(): Promise<boolean> {
     const { roster, store, owner, onStarted } = this.#options;
     const share = { own: this.#busy, ...roster.standing() };
-    const slots = planSlots(roster.agents(), { ...this.load(), share }, maxClaim);
+    const isFirst = this.#backlog.size === 0;
+    const perType = isFirst ? firstClaim : maxClaim;
+    const slots = planSlots(roster.agents(), { ...this.load(), share }, maxClaim, perType);
     if (slots.length === 0) return false;
     const leasedAt = performance.now();
     const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
@@ -107,7 +111,7 @@ export class Dispatcher {
     this.#backlog = new Set([...full, ...typesWithMore(slots, claimed)]);
     for (const task of claimed) this.#start(task, leasedAt);
     if (claimed.length > 0) onStarted();
-    return claimed.length > 0 && this.#backlog.size > 0 && slots.length === maxClaim;
+    return claimed.length > 0 && this.#backlog.size > 0 && (isFirst || slots.length === maxClaim);
   }
 
   #start(claimed: Claimed, leasedAt: number): void {
