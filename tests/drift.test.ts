@@ -1,6 +1,6 @@
-import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { parseEnv } from "node:util";
 import { findDrift, generateFiles } from "@signalbox/cli/generate.ts";
 import { buildAjv } from "@signalbox/common/validate.ts";
@@ -31,8 +31,9 @@ test("the schema of the settings stands on its own, in strict mode", async () =>
 test("every drift is found and named: a changed line, a missing file, a document of no service", async () => {
   const root = await mkdtemp(join(tmpdir(), "signalbox-drift-"));
   try {
-    for (const folder of ["infra", "docs", ".env.example"]) {
-      await cp(join(repositoryRoot, folder), join(root, folder), { recursive: true });
+    for (const [path, text] of await generateFiles()) {
+      await mkdir(dirname(join(root, path)), { recursive: true });
+      await writeFile(join(root, path), text);
     }
     await writeFile(join(root, ".env.example"), `ADDED=1\n${(await generateFiles()).get(".env.example")}`);
     await rm(join(root, "docs/reference/settings.md"));

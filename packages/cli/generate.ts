@@ -4,13 +4,15 @@ import { buildOpenapi } from "@signalbox/common/openapi.ts";
 import { standardContracts } from "@signalbox/common/standard-routes.ts";
 import { version } from "@signalbox/common/version.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import { dockerfilePathOf, toDockerfile } from "./dockerfile.ts";
 import { toConfigSchema, toEnvExample, toJsonText, toSettingsPage } from "./documents.ts";
 import { settings as fleetSettings } from "./fleet-settings.ts";
+import { blueprintPath, withEnvSections } from "./render-blueprint.ts";
 import { describeServices } from "./services.ts";
 
 /*
  * `pnpm generate` writes the files that repeat what the code declares: the schema of all settings, .env.example, the
- * settings tables and an OpenAPI document a service. They are committed, so that a change of a contract is seen in review;
+ * settings tables, an OpenAPI document and a Dockerfile a service, the variables in the blueprint. They are committed, so that a change of a contract is seen in review;
  * `--check` writes nothing and exits 1 when one of them is not what the code says.
  */
 
@@ -29,8 +31,20 @@ export async function generateFiles(): Promise<Map<string, string>> {
     const { service } = settings;
     const document = buildOpenapi({ service, version }, [...routes, ...Object.values(standardContracts)]);
     files.set(`${openapiFolder}/${service}.json`, toJsonText(document));
+    files.set(dockerfilePathOf(service), toDockerfile(service, await readVersions()));
   }
+  const blueprint = await readFile(join(repositoryRoot, blueprintPath), "utf8");
+  const deployed = services.map(({ settings }) => settings);
+  files.set(blueprintPath, withEnvSections(blueprint, deployed));
   return files;
+}
+
+/** Of pnpm the one that wrote the lock file. */
+const pnpmVersion = "12.21.0";
+
+async function readVersions(): Promise<{ node: string; pnpm: string }> {
+  const { devDependencies } = JSON.parse(await readFile(join(repositoryRoot, "package.json"), "utf8"));
+  return { node: String(devDependencies.node), pnpm: pnpmVersion };
 }
 
 /** What is not as the code says, a line each; empty when nothing has drifted. */

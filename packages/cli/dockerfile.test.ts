@@ -1,0 +1,35 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import { expect, test } from "vitest";
+import { dockerfilePathOf, toDockerfile } from "./dockerfile.ts";
+import { describeServices } from "./services.ts";
+
+const services = (await describeServices(repositoryRoot)).map(({ settings }) => settings.service);
+const read = (service: string) => readFile(join(repositoryRoot, dockerfilePathOf(service)), "utf8");
+
+test.each(services)("the image of %s runs its own program, as a user without rights", async (service) => {
+  const lines = (await read(service)).split("\n");
+  const last = lines.slice(lines.findLastIndex((line) => line.startsWith("FROM ")));
+  expect(last).toContain("USER node");
+  expect(last.indexOf("USER node")).toBeLessThan(last.findIndex((line) => line.startsWith("CMD ")));
+  expect(last).toContain(`CMD ["node", "services/${service}/main.ts"]`);
+});
+
+test.each(services)("the image of %s has every package that its own names", async (service) => {
+  const text = await read(service);
+  const copied = [...text.matchAll(/^COPY (\S+)\/package\.json /gm)].map(([, folder]) => folder ?? "");
+  for (const folder of copied) {
+    const { dependencies = {} } = JSON.parse(await readFile(join(repositoryRoot, folder, "package.json"), "utf8"));
+    const own = Object.keys(dependencies).filter((name) => name.startsWith("@signalbox/"));
+    for (const name of own) expect(copied).toContain(`packages/${name.slice("@signalbox/".length)}`);
+  }
+});
+
+test("whoever migrates has the migrations", async () => {
+  const names = await readdir(join(repositoryRoot, "migrations"));
+  expect(names.length).toBeGreaterThan(1);
+  const text = toDockerfile("orchestrator", { node: "24", pnpm: "12" });
+  for (const folder of ["migrations", "packages/cli", "packages/testing"])
+    expect(text).toContain(`COPY ${folder} ${folder}`);
+});
