@@ -2,6 +2,7 @@ import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Log } from "@signalbox/common/contracts/log.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { AgentCall, TaskNode, TraceNode, TraceTree } from "@signalbox/common/contracts/trace.ts";
+import { toTimeline } from "./trace-timeline.ts";
 
 /** Puts tasks below their parents, oldest first; one whose parent is not among them stands at the top. */
 export function toTaskTree(tasks: readonly Task[], rootId: string): TaskNode | null {
@@ -33,7 +34,7 @@ export function toTraceTree({ traceId, tasks, events, logs, notes }: TraceParts)
     return { task, events: own, calls: toCalls(own), logs: logsOf.get(task.id) ?? [], children: [] };
   });
   const roots = [...nodes.values()].filter(({ task }) => task.parentId === null || !nodes.has(task.parentId));
-  return { traceId, tasks: roots, logs: logsOf.get(null) ?? [], notes };
+  return { traceId, tasks: roots, logs: logsOf.get(null) ?? [], timeline: toTimeline({ tasks, events, logs }), notes };
 }
 
 /** The calls of a task's agents, read from its events: each begins with `started` and ends with the next that ends it. */

@@ -44,12 +44,27 @@ export type TraceNode = {
   children: TraceNode[];
 };
 
+/** One line of a trace's story; the whole of it stands in the tree under the same id. */
+export const TraceEntry = Type.Object(
+  {
+    at: Instant,
+    kind: Type.Enum(["event", "log"]),
+    taskId: Nullable(Type.String()),
+    id: Type.String(),
+    text: Type.String({ description: "the event's kind, or service and message of the record, shortened" }),
+  },
+  closed,
+);
+export type TraceEntry = Static<typeof TraceEntry>;
+
 /** Everything with one trace id, as one tree: tasks below their parents, each with its events, agent calls and logs. */
 export type TraceTree = {
   traceId: string;
   tasks: TraceNode[];
   /** Records of the trace that belong to no task of it. */
   logs: Static<typeof Log>[];
+  /** All events and records in causal order. */
+  timeline: TraceEntry[];
   /** Why something is missing: the logging service was away, or there was more than is shown. */
   notes: string[];
 };
@@ -70,6 +85,7 @@ export const TraceTree = Type.Object(
       ),
     ),
     logs: Type.Array(Log),
+    timeline: Type.Array(TraceEntry, { description: "all events and records, causes before effects" }),
     notes: Type.Array(Type.String()),
   },
   closed,
