@@ -34,9 +34,10 @@ export async function fleetPlace(): Promise<FleetPlace> {
 }
 
 /** Runs `start` as a person would, and leaves the developer's own .env out of it. */
-export function runStart(place: FleetPlace, env: Record<string, string> = {}): RunningProcess {
+export function runStart(place: FleetPlace, env: Record<string, string> = {}, args: string[] = []): RunningProcess {
   return startProcess({
     main: "packages/cli/start.ts",
+    args,
     env: {
       SIGNALBOX_HOME: place.home,
       SIGNALBOX_PORT_BASE: String(place.portBase),

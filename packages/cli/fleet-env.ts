@@ -69,3 +69,9 @@ function withoutEmpty(env: Env, except: string[]): Record<string, string> {
   const entries = Object.entries(env).filter(([key, value]) => value && !except.includes(key));
   return Object.fromEntries(entries) as Record<string, string>;
 }
+
+/** The same settings with others on top, whatever their source; an empty one is not set at all. */
+export function overrule(env: FleetEnv, settings: Record<string, string>): FleetEnv {
+  const values = withoutEmpty({ ...env.values, ...settings }, []);
+  return { ...env, values };
+}

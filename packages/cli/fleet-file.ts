@@ -9,6 +9,8 @@ export type FleetFile = {
   services: Record<string, ServiceState>;
   dashboard: { url: string };
   databaseUrl: string;
+  /** Of a rehearsal: where the stand-ins of the vendors are. */
+  emulators?: Record<string, { url: string }>;
 };
 
 export type FleetFileWriter = { write(fleet: FleetFile): Promise<void>; remove(): Promise<void> };

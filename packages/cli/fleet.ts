@@ -5,7 +5,7 @@ import { ensureDashboard } from "./dashboard-build.ts";
 import { type DashboardServer, startDashboard } from "./dashboard-server.ts";
 import { checkDatabase } from "./database-url.ts";
 import { type EmbeddedDatabase, openEmbeddedDatabase } from "./embedded-database.ts";
-import type { FleetEnv } from "./fleet-env.ts";
+import { type FleetEnv, overrule } from "./fleet-env.ts";
 import { buildFleetFileWriter, type FleetFile, type ServiceState } from "./fleet-file.ts";
 import { listPrograms, listServices, type PlannedService, planFleet, type Role } from "./fleet-plan.ts";
 import { type Keeper, openKeeper } from "./keeper.ts";
@@ -18,6 +18,7 @@ import {
   type PortUse,
   refuseSharedPort,
 } from "./ports.ts";
+import { type Emulators, startEmulators } from "./rehearsal.ts";
 import { bringSchema } from "./schema.ts";
 import { type SupervisedService, superviseService } from "./supervised-service.ts";
 
@@ -37,6 +38,8 @@ export type FleetOptions = {
   portBase: number;
   orchestrators: number;
   output: Output;
+  /** Local stand-ins take the vendors' places. */
+  rehearsal: boolean;
   /** Files are being edited: a service that does not start is tried again. */
   watch: boolean;
   /** The home's former owner was killed: its processes may still hold the ports for a moment. */
@@ -50,6 +53,7 @@ export type Fleet = {
   services: SupervisedService[];
   dashboard: DashboardServer;
   databaseUrl: string;
+  emulators: Emulators["urls"] | null;
 };
 
 export type FleetHandle = {
@@ -77,9 +81,10 @@ export function buildFleet(options: FleetOptions): FleetHandle {
   };
 }
 
-async function startFleet(boot: Boot): Promise<Fleet> {
-  const { signal } = boot;
-  await ensurePortsFree(await listPorts(boot), boot.wasAbandoned ? leftoverPatienceMs : 0);
+async function startFleet(given: Boot): Promise<Fleet> {
+  const { signal } = given;
+  await ensurePortsFree(await listPorts(given), given.wasAbandoned ? leftoverPatienceMs : 0);
+  const { boot, emulators } = await rehearse(given);
   const compiled = warmCompileCache(boot.repository, await listPrograms(boot.repository)).catch((error) =>
     boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`),
   );
@@ -101,7 +106,7 @@ async function startFleet(boot: Boot): Promise<Fleet> {
     if (state.fleet) void file.write(describeFleet(state.fleet)).catch((error) => boot.output.warn(messageOf(error)));
   });
   await registerAgents(boot, planned);
-  const fleet: Fleet = { planned, services, dashboard, databaseUrl };
+  const fleet: Fleet = { planned, services, dashboard, databaseUrl, emulators };
   boot.stops.push(() => {
     state.fleet = null;
     return file.remove();
@@ -118,6 +123,16 @@ function openKeeperOf({ home, env, portBase, stops }: Boot, planned: PlannedServ
   const keeper = openKeeper({ home, loggingUrl: localUrl(port), internalKey: env.values.INTERNAL_KEY ?? "" });
   stops.push(() => keeper.close());
   return keeper;
+}
+
+/** In a rehearsal the settings of the vendors are the stand-ins', whatever was given. */
+async function rehearse(boot: Boot): Promise<{ boot: Boot; emulators: Emulators["urls"] | null }> {
+  if (!boot.rehearsal) return { boot, emulators: null };
+  const emulators = await startEmulators(localUrl(boot.portBase));
+  boot.stops.push(() => emulators.stop());
+  for (const [name, { url }] of Object.entries(emulators.urls))
+    boot.output.say(`  ${name.padEnd(15)} ${url} (stand-in)`);
+  return { boot: { ...boot, env: overrule(boot.env, emulators.settings) }, emulators: emulators.urls };
 }
 
 /** Waits for both even if one fails: what the other has begun must be known to whoever stops it. */
@@ -229,11 +244,12 @@ async function registerAgents({ env, portBase, signal }: Boot, planned: PlannedS
   });
 }
 
-function describeFleet({ planned, services, dashboard, databaseUrl }: Fleet): FleetFile {
+function describeFleet({ planned, services, dashboard, databaseUrl, emulators }: Fleet): FleetFile {
   const states = planned.map((service): [string, ServiceState] => {
     if (service.kind === "off") return [service.name, { state: "off", reason: service.reason }];
     const { pid = 0 } = services.find(({ name }) => name === service.name) ?? {};
     return [service.name, { url: service.plan.url, pid, state: "running" }];
   });
-  return { services: Object.fromEntries(states), dashboard: { url: dashboard.url }, databaseUrl };
+  const fleet = { services: Object.fromEntries(states), dashboard: { url: dashboard.url }, databaseUrl };
+  return emulators === null ? fleet : { ...fleet, emulators };
 }

@@ -13,13 +13,14 @@ import { buildOutput, type Output } from "./output.ts";
 import { parsePortBase } from "./ports.ts";
 import { type Changed, watchSources } from "./watch.ts";
 
-const usage = `pnpm start [--watch]
+const usage = `pnpm start [--watch] [--rehearse]
 
 Starts a whole fleet on this machine: its database, every service whose settings are present, and the dashboard.
 Ctrl-C stops all of it. Everything it keeps is in .signalbox, and the next start finds it again.
 
-  --watch   start a service again when its files change (pnpm dev)
-  --help    this text
+  --watch      start a service again when its files change (pnpm dev)
+  --rehearse   with local stand-ins for Render, Telegram, PostHog and GitHub, in a home of its own (pnpm rehearse)
+  --help       this text
 
 Settings, from the environment, the file .env, or <home>/env, the first that has one:
   SIGNALBOX_HOME            folder of the fleet's data, passwords and fleet.json   (.signalbox)
@@ -40,7 +41,8 @@ async function main(): Promise<void> {
   if (flags === null) return;
   const dotEnv = await readEnvFile(process.env.SIGNALBOX_ENV_FILE || join(repositoryRoot, ".env"));
   const setting = (key: string) => process.env[key] || dotEnv[key] || undefined;
-  const home = resolve(setting("SIGNALBOX_HOME") ?? join(repositoryRoot, ".signalbox"));
+  const usualHome = join(repositoryRoot, ".signalbox", ...(flags.rehearse ? ["rehearsal"] : []));
+  const home = resolve(setting("SIGNALBOX_HOME") ?? usualHome);
   const portBase = parsePortBase(setting("SIGNALBOX_PORT_BASE"));
   const orchestrators = parseOrchestrators(setting("SIGNALBOX_ORCHESTRATORS"));
   process.stderr.on("error", () => undefined);
@@ -52,7 +54,7 @@ async function main(): Promise<void> {
     const env = await loadFleetEnv(home, dotEnv, process.env);
     const { wasAbandoned } = lock;
     const common = { repository: repositoryRoot, home, env, portBase, orchestrators, output, wasAbandoned };
-    await runFleet(lock, { ...common, watch: flags.watch });
+    await runFleet(lock, { ...common, watch: flags.watch, rehearsal: flags.rehearse });
   } catch (error) {
     await lock?.release();
     throw explainHome(home, error);
@@ -156,10 +158,11 @@ function isOf(name: string, changed: Changed): boolean {
   return changed.kind === "service" && name.replace(/-\d+$/, "") === changed.name;
 }
 
-function readFlags(): { watch: boolean } | null {
+function readFlags(): { watch: boolean; rehearse: boolean } | null {
   try {
-    const { values } = parseArgs({ options: { watch: { type: "boolean" }, help: { type: "boolean", short: "h" } } });
-    if (!values.help) return { watch: values.watch ?? false };
+    const flag = { type: "boolean" } as const;
+    const { values } = parseArgs({ options: { watch: flag, rehearse: flag, help: { ...flag, short: "h" } } });
+    if (!values.help) return { watch: values.watch ?? false, rehearse: values.rehearse ?? false };
     process.stdout.write(`${usage}\n`);
   } catch (error) {
     process.stderr.write(`${messageOf(error)}\n\n${usage}\n`);

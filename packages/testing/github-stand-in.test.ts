@@ -64,7 +64,7 @@ test("its management makes hooks, deliveries and faults over HTTP", async () => 
   await using receiver = await startReceiver();
   await using github = await startGithubStandIn();
   const call = async (method: string, path: string, body?: unknown) =>
-    fetch(`${github.url}/_standin${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
+    fetch(`${github.url}/__control${path}`, { method, ...(body === undefined ? {} : { body: JSON.stringify(body) }) });
   const { id } = (await (await call("POST", "/hooks", { owner: "acme", url: receiver.url, secret: "s" })).json()) as {
     id: number;
   };

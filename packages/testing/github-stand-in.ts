@@ -3,8 +3,9 @@
  * GitHub is (token, User-Agent, API version, parameters), so that a client that passes here has said everything, and it can be
  * told to fail. Its ids are as long as GitHub's own, which a JavaScript number cannot hold.
  *
- * Besides the API, under `/_standin`:
+ * Besides the API, under `/__control`:
  *   POST   /hooks       {"owner","secret","url"}                                 owner is `org` or `org/repo`; 201 {"id"}
+ *   GET    /hooks                                                                every hook
  *   POST   /deliveries  {"hookId","event","payload","ageSeconds"?}               sends it; 201 with the delivery
  *   GET    /deliveries                                                           every attempt, newest first
  *   POST   /faults      {"on":"delivery"|"api","kind":"lose"|"status"|"slow","times","status"?,"delayMs"?}
@@ -163,7 +164,7 @@ type Answer = { status: number; body?: unknown; headers?: Record<string, string>
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? "/", "http://github");
   const call = { url, body: await readText(request), method: request.method ?? "" };
-  const isManagement = url.pathname.startsWith("/_standin/");
+  const isManagement = url.pathname.startsWith("/__control/");
   const fault = isManagement ? null : takeFault(state, "api");
   if (!isManagement) state.calls.push(`${call.method} ${url.pathname}${url.search}`);
   if (fault?.kind === "lose") {
@@ -248,9 +249,11 @@ function redeliver(state: State, { hookId, event, payload, guid, delivered_at }:
 
 async function manage(state: State, { url, body, method }: Call): Promise<Answer> {
   const given: unknown = body === "" ? null : JSON.parse(body);
-  switch (`${method} ${url.pathname.slice("/_standin".length)}`) {
+  switch (`${method} ${url.pathname.slice("/__control".length)}`) {
     case "POST /hooks":
       return { status: 201, body: { id: addHook(state, given as Omit<GithubHook, "id">).id } };
+    case "GET /hooks":
+      return { status: 200, body: state.hooks.map(({ id, owner, url }) => ({ id, owner, url })) };
     case "POST /deliveries":
       return { status: 201, body: toShown(await send(state, given as Wanted, randomUUID())) };
     case "GET /deliveries":
