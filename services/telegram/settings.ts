@@ -87,15 +87,6 @@ export const settings = defineSettings("telegram", {
       minLength: 1,
     }),
   ),
-  NOTIFY_SLACK_WEBHOOK_URL: Type.Optional(
-    Type.String({
-      title: "an http(s) URL",
-      description: "Slack-compatible incoming webhook that is told of alerts too",
-      format: "uri",
-      pattern: "^https?://\\S+$",
-      writeOnly: true,
-    }),
-  ),
 });
 
 export type Settings = Static<typeof settings.schema>;

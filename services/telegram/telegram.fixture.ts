@@ -103,6 +103,9 @@ export type TelegramOptions = {
   overrides?: Overrides;
 };
 
+/** Generous: on a busy machine everything takes long, and a failure by time says nothing. */
+const timeoutMs = 30_000;
+
 /** Quick enough for tests; the pace itself is tested apart. */
 export const quickPace = { privateMs: 5, groupMs: 5, perSecond: 500, editMs: 50 };
 
@@ -158,7 +161,10 @@ export async function startTelegram(options: TelegramOptions): Promise<Telegram>
     call: (path, call) => callService(url, path, call),
     say: (text, chatId = operator, userId = operator) => telegram.say({ chatId, userId, text }),
     said: (isSo, what = "a message of the bot", chatId = operator) =>
-      eventually(() => telegram.messages(chatId).find((message) => message.from === "bot" && isSo(message)), { what }),
+      eventually(() => telegram.messages(chatId).find((message) => message.from === "bot" && isSo(message)), {
+        what,
+        timeoutMs,
+      }),
     press: (message, label, userId = operator) => pressLabel(telegram, { message, label, userId }),
     async [Symbol.asyncDispose]() {
       await stop();
@@ -177,6 +183,7 @@ async function pressLabel(telegram: TelegramStandIn, { message, label, userId }:
   const { queryId } = telegram.press({ chatId, userId, messageId, data: button.callback_data });
   const query = await eventually(() => telegram.queries.get(queryId)?.isAnswered && telegram.queries.get(queryId), {
     what: "the answer to a press",
+    timeoutMs,
   });
   return query.answer;
 }
