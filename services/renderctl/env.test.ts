@@ -63,6 +63,21 @@ test("a service's call waits for a person, changes nothing before, and is done a
   expect(service.envVars.get("A")).toBe(secret);
 });
 
+test("what a service asks for a person is that person's call; an agent's name opens nothing", async () => {
+  await using box = await startRenderctl();
+  const service = addSite(box);
+  const call = (user: string) =>
+    box.call(`/render/services/${service.id}/env`, {
+      ...{ method: "PATCH", as: "service", body: { env: { A: user } } },
+      headers: { "x-on-behalf-of": user },
+    });
+  const done = await call("telegram:77");
+  expect(done).toMatchObject({ status: 200, body: { set: ["A"] } });
+  expect(await box.task(done.body.taskId)).toMatchObject({ userKey: "telegram:77", approval: null });
+  expect((await call("renderctl")).status).toBe(403);
+  expect(service.envVars.get("A")).toBe("telegram:77");
+});
+
 test("the task type does the same as the direct call, and waits when no person asked", async () => {
   await using box = await startRenderctl();
   const service = addSite(box);
