@@ -48,8 +48,7 @@ export type HubOptions = {
 
 export function buildHub(options: HubOptions): Hub {
   const subscribers = new Set<Subscriber>();
-  const listeners = new Set<(entry: LedgerEntry) => void>();
-  const stepListeners = new Set<(step: LedgerStep) => void>();
+  const listeners = buildListeners();
   const firstWord = Promise.withResolvers<void>();
   let taskSeq: number | null = null;
   let logSeq: number | null = null;
@@ -69,16 +68,9 @@ export function buildHub(options: HubOptions): Hub {
   }
 
   function pass(row: LedgerEntry | LedgerStep): void {
-    if (isEntry(row)) passEntry(row);
+    if (isEntry(row) && subscribers.size > 0) publish(toTaskPart(row));
     else taskSeq = row.seq;
-    const step = isEntry(row) ? toLedgerStep(row) : row;
-    for (const listener of stepListeners) listener(step);
-  }
-
-  function passEntry(entry: LedgerEntry): void {
-    if (subscribers.size > 0) publish(toTaskPart(entry));
-    else taskSeq = entry.seq;
-    for (const listener of listeners) listener(entry);
+    listeners.tell(row);
   }
 
   function moveTo(seq: number): void {
@@ -106,31 +98,44 @@ export function buildHub(options: HubOptions): Hub {
 
   return {
     position,
-    isFollowed: () => subscribers.size > 0 || listeners.size > 0,
+    isFollowed: () => subscribers.size > 0 || listeners.wantEntries(),
     publishEvents(page) {
       for (const row of page) pass(row);
       if (page.every(isEntry)) return;
       for (const subscriber of subscribers) subscriber.missedTasks();
     },
-    subscribe(subscriber) {
-      subscribers.add(subscriber);
-      return () => subscribers.delete(subscriber);
-    },
+    subscribe: (subscriber) => add(subscribers, subscriber),
     subscribers: () => subscribers.size,
-    onStep(listener) {
-      stepListeners.add(listener);
-      return () => stepListeners.delete(listener);
-    },
-    onEntry(listener) {
-      listeners.add(listener);
-      return () => listeners.delete(listener);
-    },
+    onStep: listeners.onStep,
+    onEntry: listeners.onEntry,
     async settled(timeoutMs) {
       // Before that there is no position to begin at, and a client that resumes would not be known to be behind.
       await options.tail.started;
       if (logSeq === null) await Promise.race([firstWord.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
     followLogs: (signal) => followForever(followOnce, options.log, signal),
+  };
+}
+
+/** Takes it out again by calling what this answers with. */
+function add<T>(set: Set<T>, one: T): () => void {
+  set.add(one);
+  return () => set.delete(one);
+}
+
+/** Whoever is told of what passes inside this process. */
+function buildListeners() {
+  const ofEntries = new Set<(entry: LedgerEntry) => void>();
+  const ofSteps = new Set<(step: LedgerStep) => void>();
+  return {
+    wantEntries: () => ofEntries.size > 0,
+    onEntry: (listener: (entry: LedgerEntry) => void) => add(ofEntries, listener),
+    onStep: (listener: (step: LedgerStep) => void) => add(ofSteps, listener),
+    tell(row: LedgerEntry | LedgerStep): void {
+      if (isEntry(row)) for (const listener of ofEntries) listener(row);
+      const step = isEntry(row) ? toLedgerStep(row) : row;
+      for (const listener of ofSteps) listener(step);
+    },
   };
 }
 

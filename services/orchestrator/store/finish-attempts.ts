@@ -97,9 +97,8 @@ export async function finishAttempts(
            where outcome <> 'defer') n
        order by ended.seq, n.place
     )
-    select (select array_agg(id) from ended) as ids,
-           (select case when count(concurrency_key) > 0 then promote_next(array_agg(concurrency_key) filter (where line is null))
-                        else 0 end from ended) as promoted`,
+    select array_agg(id) as ids, case when count(concurrency_key) > 0
+             then promote_next(array_agg(concurrency_key) filter (where line is null)) else 0 end as promoted from ended`,
     ),
   );
 }
