@@ -45,6 +45,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     ...{ tools, hash, store: buildBlueprintStore(pool), instance: randomUUID(), log: () => agent.logs.log },
     repository: repositoryOf(settings),
     selfId: settings.RENDER_SERVICE_ID ?? null,
+    driftMinutes: settings.RENDER_DRIFT_MINUTES,
     times: { pollMs },
   });
   const envReader = buildEnvReader({ hash, expectedOf: blueprints.planner.expectedOf });
@@ -55,6 +56,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     store,
     envReader,
     desk: blueprints.desk,
+    drift: blueprints.drift,
     monitored,
     askMs,
     runs: { ...buildRuns(tools), applyBlueprint: blueprints.run },
@@ -70,19 +72,19 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     ...options,
   });
   const stopping = new AbortController();
-  let tending: Promise<void> = Promise.resolve();
+  let loops: Promise<unknown> = Promise.resolve();
   let stopped: Promise<void> | null = null;
   async function stop(): Promise<void> {
     stopping.abort();
     await agent.stop();
-    await tending;
+    await loops;
     await Promise.all([client.close(), tasks.close(), pool.end()]);
   }
   return {
     ...agent,
     async start() {
       await agent.start();
-      tending = blueprints.tending.run(stopping.signal);
+      loops = Promise.all([blueprints.tending, blueprints.drift].map((loop) => loop.run(stopping.signal)));
       await store
         .forgetIntents(keepIntentsDays)
         .catch((err: unknown) => agent.logs.log.warn({ err }, "old notes could not be deleted"));

@@ -4,6 +4,7 @@ import type { RenderClient } from "./clients/render.ts";
 import type { BlueprintDesk } from "./loops/blueprint-desk.ts";
 import type { ApplyWish } from "./loops/blueprint-task.ts";
 import type { CancelWish, DeployWish, RollbackWish } from "./loops/deploys.ts";
+import type { DriftWatch } from "./loops/drift.ts";
 import type { EnvWish } from "./loops/env.ts";
 import type { EnvReader } from "./loops/env-reader.ts";
 import type { NewServiceWish } from "./loops/new-service.ts";
@@ -18,6 +19,7 @@ export type Context = {
   store: DeployStore;
   envReader: EnvReader;
   desk: BlueprintDesk;
+  drift: Pick<DriftWatch, "list">;
   /** ids and names of RENDER_MONITOR_SERVICES */
   monitored: readonly string[];
   /** how long a direct call waits for its task, in ms */

@@ -58,6 +58,14 @@ export const settings = defineSettings("renderctl", {
       minLength: 1,
     }),
   ),
+  RENDER_DRIFT_MINUTES: Type.Integer({
+    title: "minutes between comparisons",
+    description:
+      "How often Render is compared with the blueprint, to propose an apply where they differ; 0: only when asked",
+    minimum: 0,
+    maximum: 10_080,
+    default: 15,
+  }),
   RENDER_MONITOR_SERVICES: Type.Array(Type.String({ minLength: 1, maxLength: 200 }), {
     title: "ids or exact names of services, separated by commas",
     description:

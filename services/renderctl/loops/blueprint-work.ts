@@ -6,6 +6,7 @@ import type { Times } from "./apply-run.ts";
 import { buildApplyTending } from "./apply-tending.ts";
 import { buildBlueprintDesk } from "./blueprint-desk.ts";
 import { type ApplyWish, runBlueprintApply } from "./blueprint-task.ts";
+import { buildDriftWatch } from "./drift.ts";
 import { buildPlanner } from "./planner.ts";
 import type { Tools } from "./render-task.ts";
 
@@ -17,6 +18,7 @@ export type BlueprintWorkOptions = {
   instance: string;
   repository: string | null;
   selfId: string | null;
+  driftMinutes: number;
   log: () => Log;
   times?: Partial<Times>;
 };
@@ -28,7 +30,9 @@ export function buildBlueprintWork(options: BlueprintWorkOptions) {
   const ownerId = workspace.ownerId;
   const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId });
   const applies = buildApplies({ client, store, planner, hash, instance, log, times });
+  const drift = buildDriftWatch({ planner, store, tasks, log, everyMinutes: options.driftMinutes });
   return {
+    drift,
     planner,
     applies,
     desk: buildBlueprintDesk({ planner, applies, store, tasks }),

@@ -6,13 +6,14 @@ import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
 import { readYaml } from "@signalbox/common/yaml.ts";
 import type { TSchema } from "typebox";
-import type { Blueprint } from "../blueprint.ts";
+import type { Blueprint, Fields, Json } from "../blueprint.ts";
 import type { Scene } from "../blueprint-diff.ts";
 import { type Seen, toFingerprint, whatMoved, whatWasSeen } from "../blueprint-live.ts";
 import { type CheckValue, parseBlueprint } from "../blueprint-parse.ts";
 import { type Plan, planBlueprint, withRepository } from "../blueprint-plan.ts";
 import type { RenderApi, RenderClient } from "../clients/render.ts";
 import type { Service } from "../render-shapes.ts";
+import type { SiteSettings } from "../repair-fix.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
 import type { StoredPlan } from "../store/plans.ts";
 import { readLive } from "./account.ts";
@@ -76,24 +77,19 @@ export function buildPlanner(options: PlannerOptions) {
     /** The blueprint of a text that was read before. */
     parse: (text: string, path: string): Blueprint => withRepository(parseOrThrow(text, path), repository),
 
-    /** What the shipped blueprint says of the variables of a service; a value that nobody foresees has no hash. */
-    async expectedOf({ name, type }: Service, signal: AbortSignal): Promise<{ key: string; hash: string | null }[]> {
+    /** What the shipped blueprint says of how a site is built; null when it is not in it. */
+    async siteOf({ name }: Service): Promise<Partial<SiteSettings> | null> {
       const { resources } = parseOrThrow(await readBlueprint(shipped), shipped);
-      const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === type);
-      if (!found || !("env" in found)) return [];
-      const api = client.during({ signal });
-      const ownerId = await options.ownerId(api);
-      return await Promise.all(
-        found.env.map(async ({ key, source }) => {
-          if (source.kind === "value") return { key, hash: hash(source.value) };
-          const now = { api, ownerId, signal, pollMs: 0, patienceMs: -1 };
-          const value = "name" in source ? await readReference(now, source) : null;
-          return { key, hash: value === null ? null : hash(value) };
-        }),
-      );
+      const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === "static_site");
+      return found?.kind === "service" ? toSite(found.fields) : null;
     },
+    expectedOf: (service: Service, signal: AbortSignal) => expectedOf(options, service, signal),
 
-    async keep({ account, path, text, prune, plan, seen }: Draft, actor: string): Promise<StoredPlan> {
+    async keep(
+      { account, path, text, prune, plan, seen }: Draft,
+      actor: string,
+      seconds = options.keepPlanSeconds ?? defaultKeepSeconds,
+    ): Promise<StoredPlan> {
       const fingerprint = toFingerprint(seen);
       const about = {
         id: uuidv7(),
@@ -106,7 +102,7 @@ export function buildPlanner(options: PlannerOptions) {
         seen,
         actor,
       };
-      return await store.insertPlan(about, options.keepPlanSeconds ?? defaultKeepSeconds);
+      return await store.insertPlan(about, seconds);
     },
 
     /**
@@ -126,6 +122,31 @@ export function buildPlanner(options: PlannerOptions) {
       return { stored, now };
     },
   };
+}
+
+function toSite({ rootDir, buildCommand, staticPublishPath }: Fields): Partial<SiteSettings> {
+  const text = (value: Json | undefined) => (value === null ? "" : String(value));
+  return {
+    ...(rootDir !== undefined && { rootDir: text(rootDir) }),
+    ...(buildCommand !== undefined && { buildCommand: text(buildCommand) }),
+    ...(staticPublishPath !== undefined && { publishPath: text(staticPublishPath) || "." }),
+  };
+}
+
+/** What the shipped blueprint says of the variables of a service; a value that nobody foresees has no hash. */
+async function expectedOf(options: PlannerOptions, { name, type }: Service, signal: AbortSignal) {
+  const { resources } = parseOrThrow(await readBlueprint(shipped), shipped);
+  const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === type);
+  if (found?.kind !== "service") return [];
+  const api = options.client.during({ signal });
+  const now = { api, ownerId: await options.ownerId(api), signal, pollMs: 0, patienceMs: -1 };
+  return await Promise.all(
+    found.env.map(async ({ key, source }) => {
+      if (source.kind === "value") return { key, hash: options.hash(source.value) };
+      const value = "name" in source ? await readReference(now, source) : null;
+      return { key, hash: value === null ? null : options.hash(value) };
+    }),
+  );
 }
 
 function stale(moved: string[]): ApiError {

@@ -1,7 +1,7 @@
 import { buildRunRoutes } from "@signalbox/common/agent.ts";
 import type { Route } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
-import { applyBlueprint, getApply } from "./blueprint.ts";
+import { applyBlueprint, getApply, listDrifts } from "./blueprint.ts";
 import { cancelDeploy, createService, deploy, patchEnv, rollback } from "./change-services.ts";
 import { listDeploys, listServices, readEnv } from "./read-services.ts";
 import { buildTypes } from "./task-types.ts";
@@ -10,7 +10,7 @@ import { buildTypes } from "./task-types.ts";
 export function buildOwnRoutes(context: Context): Route[] {
   const builders = [
     ...[listServices, createService, listDeploys, cancelDeploy, readEnv, patchEnv, deploy, rollback],
-    ...[applyBlueprint, getApply],
+    ...[applyBlueprint, getApply, listDrifts],
   ];
   return builders.map((build) => build(context));
 }

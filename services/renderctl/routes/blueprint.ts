@@ -3,6 +3,7 @@ import {
   ApplyBlueprint,
   BlueprintApply,
   BlueprintPlan,
+  DriftList,
   NothingToDo,
 } from "@signalbox/common/contracts/blueprint.ts";
 import { Uuid } from "@signalbox/common/contracts/primitives.ts";
@@ -100,3 +101,17 @@ function showStep({ step, state, attempts, note, writes, error, startedAt, finis
     finishedAt: toTime(finishedAt),
   };
 }
+
+export const listDrifts = ({ drift }: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/render/drift",
+    auth: "any",
+    summary: "Where Render differs from the blueprint now, field by field, and since when",
+    replies: { 200: DriftList },
+    async handle({ signal }) {
+      const found = await reading(() => drift.list(signal));
+      const items = found.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() }));
+      return { status: 200, body: { items, nextCursor: null } };
+    },
+  });

@@ -1,6 +1,8 @@
 import type { Pool, Queryable } from "@signalbox/common/sql.ts";
+import type { Drift } from "../blueprint-drift.ts";
 import type { LedgerWrite, StepNote } from "../blueprint-ledger.ts";
 import * as applies from "./applies.ts";
+import * as drifts from "./drifts.ts";
 import * as plans from "./plans.ts";
 
 /** What blueprints ask of PostgreSQL. */
@@ -32,6 +34,8 @@ export function buildBlueprintStore(pool: Pool) {
     endApply: (lease: applies.ApplyLease, end: { state: "done" | "failed"; error: string | null }) =>
       applies.endApply(db, lease, end),
     giveUpApply: (id: string, error: string) => applies.giveUpApply(db, id, error),
+    syncDrifts: (account: string, found: readonly Drift[]) => drifts.syncDrifts(db, account, found),
+    bindDrifts: (account: string, taskId: string) => drifts.bindDrifts(db, account, taskId),
     listAbandoned: (idleMs: number) => applies.listAbandoned(db, idleMs),
   };
 }
