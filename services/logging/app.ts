@@ -83,7 +83,10 @@ function buildCore(settings: Settings, log: Log) {
   const store = buildStore(pools);
   const metrics = buildMetrics("logging");
   const streams = buildStreams({ store, tail: () => tail });
-  const instruments = buildInstruments(metrics, { ingest: () => ingest, streams, tail: () => tail, pools, store });
+  const keeping = { retentionDays: settings.LOG_RETENTION_DAYS, maxBytes: settings.LOG_RETENTION_MB * 1_048_576 };
+  const { maxBytes } = keeping;
+  const watched = { ingest: () => ingest, streams, tail: () => tail, pools, store, maxBytes };
+  const instruments = buildInstruments(metrics, watched);
   const tail: Tail = buildTail({
     pool: pools.writes,
     sequence: "logs_seq",
@@ -100,7 +103,6 @@ function buildCore(settings: Settings, log: Log) {
       tail.ring();
     },
   });
-  const keeping = { retentionDays: settings.LOG_RETENTION_DAYS, maxBytes: settings.LOG_RETENTION_MB * 1_048_576 };
   const retention = buildRetention({ store, ...keeping, log, onDropped: instruments.onDropped });
   const stopping = new AbortController();
   let loops: Promise<void>[] = [];

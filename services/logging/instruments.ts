@@ -13,12 +13,13 @@ type Watched = {
   tail: () => Tail;
   pools: Record<string, PoolUse>;
   store: Pick<Store, "listPartitions" | "readHistoryBytes">;
+  maxBytes: number;
 };
 
 /** What an operator watches: how much comes in and is refused, how large the statements are, what waits, who listens. */
 export function buildInstruments(metrics: Metrics, watched: Watched) {
   observeStreams(metrics, watched);
-  observeStorage(metrics, watched.store);
+  observeStorage(metrics, watched);
   const { ingest } = watched;
   const rows = metrics.counter("signalbox_log_rows_total", "Log records, by what became of them", ["outcome"]);
   const batches = metrics.histogram("signalbox_log_batch_rows", "Rows in one insert", {
@@ -68,7 +69,9 @@ function observeStreams(metrics: Metrics, { streams, tail, pools }: Watched): vo
   });
 }
 
-function observeStorage(metrics: Metrics, store: Watched["store"]): void {
+function observeStorage(metrics: Metrics, { store, maxBytes }: Watched): void {
+  const limit = "What all log records may take on disk until the oldest days are dropped";
+  metrics.gauge("signalbox_log_stored_max_bytes", limit, { collect: (gauge) => gauge.set(maxBytes) });
   metrics.gauge("signalbox_log_stored_bytes", "What all log records with their indexes take on disk", {
     async collect(gauge) {
       const partitions = await store.listPartitions().catch(() => null);
