@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { knobsOf, planSteps, textOf } from "./knobs.ts";
+import { knobsOf, planSteps, textOf, withoutOriginal } from "./knobs.ts";
 
 test("steps are spread evenly and together take the whole delay", () => {
   expect(planSteps({ delayMs: 100, progressSteps: 3 })).toEqual([
@@ -23,4 +23,14 @@ test.each([
   [[1], "[1]"],
 ])("the text of %j is %s", (payload, text) => {
   expect(textOf(payload)).toBe(text);
+});
+
+test.each([
+  ["an event", "cli.message", { text: "hi", raw: 1 }, { text: "hi" }],
+  ["an event of a plain type", "echo", { schema_version: 1, raw: 1 }, { schema_version: 1 }],
+  ["what GitHub reported", "github.event", { raw: {}, ref: "x" }, { ref: "x" }],
+  ["a caller's own member", "echo", { raw: 1 }, { raw: 1 }],
+  ["a text", "echo", "raw", "raw"],
+])("of %s only what all may see is mirrored", (_what, type, payload, shown) => {
+  expect(withoutOriginal({ type, payload })).toEqual(shown);
 });

@@ -52,3 +52,14 @@ export function textOf(payload: unknown): string {
   const { text } = knobsOf(payload) as { text?: unknown };
   return typeof text === "string" ? text : JSON.stringify(payload ?? null);
 }
+
+/**
+ * The payload that may be shown. The original of a signal is for the agent's eyes only, and what is answered is shown to
+ * everybody, so it is not mirrored; in a plain `echo` task a member `raw` is the caller's own.
+ */
+export function withoutOriginal({ type, payload }: { type: string; payload: unknown }): unknown {
+  if (typeof payload !== "object" || payload === null || !("raw" in payload)) return payload;
+  if (type === "echo" && !("schema_version" in payload)) return payload;
+  const { raw: _original, ...shown } = payload;
+  return shown;
+}

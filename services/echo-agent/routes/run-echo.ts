@@ -1,6 +1,6 @@
 import { setTimeout as rest } from "node:timers/promises";
 import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/agent-run.ts";
-import { type Knobs, knobsOf, planSteps, textOf } from "../knobs.ts";
+import { type Knobs, knobsOf, planSteps, textOf, withoutOriginal } from "../knobs.ts";
 
 export const serviceName = "echo-agent";
 
@@ -19,7 +19,7 @@ async function mirror(context: RunContext, knobs: Knobs, isMessage: boolean): Pr
   await takeTime(context, knobs);
   failForGood(knobs);
   failForNow(context, knobs);
-  const { payload } = context;
+  const payload = withoutOriginal(context);
   const reply = { echo: payload, service: serviceName, at: new Date().toISOString() };
   return isMessage ? { ...reply, output: textOf(payload) } : reply;
 }
