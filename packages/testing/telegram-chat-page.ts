@@ -12,7 +12,7 @@ export const chatPage = `<!doctype html>
   form input[name=text] { flex: 1 } input, button { font: inherit; padding: .4rem .6rem }
 </style></head><body>
 <div id="log" aria-live="polite"></div>
-<form><input name="user" size="5" value="42" aria-label="Your user id"><input name="text" placeholder="/start" aria-label="Message" autofocus><button>Send</button></form>
+<form><input name="user" size="5" value="1000001" aria-label="Your user id"><input name="text" placeholder="/start" aria-label="Message" autofocus><button>Send</button></form>
 <script>
   const form = document.querySelector("form"), log = document.querySelector("#log");
   const user = () => Number(form.user.value);
