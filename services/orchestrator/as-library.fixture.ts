@@ -110,6 +110,7 @@ answerCalls(
       await beat([type]);
       await beat(["other"]);
     },
+    port: () => app.port(),
     enqueue: (count: number, most: number) => atOnce(count, most, enqueue),
     async drain(count: number) {
       await atOnce(count, 200, enqueue);

@@ -1,13 +1,16 @@
 import type { Finding, Measure, MeasureOptions, Outcome } from "../measure.ts";
 import { openArena } from "../queue/arena.ts";
 import type { Part } from "../queue/part.ts";
+import { backlog } from "../queue/parts/backlog.ts";
 import { drain, drainHttp } from "../queue/parts/drain.ts";
 import { enqueue } from "../queue/parts/enqueue.ts";
+import { fanOut } from "../queue/parts/fan-out.ts";
+import { history } from "../queue/parts/history.ts";
 import { rest } from "../queue/parts/rest.ts";
 import { readVersions } from "../queue/rivals.ts";
 
 /** In the order in which they are taken. */
-const parts: readonly Part[] = [enqueue, drain, drainHttp, rest];
+const parts: readonly Part[] = [enqueue, drain, drainHttp, rest, history, backlog, fanOut];
 
 const about = `
 All sides share one PostgreSQL server on the disk, with a fleet's settings; each has a database and a process of its own, and
