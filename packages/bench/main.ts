@@ -6,11 +6,12 @@ import { describeMachine, ownVersions } from "./machine.ts";
 import type { Measure, MeasureOptions } from "./measure.ts";
 import { detect } from "./measures/detect.ts";
 import { fleet } from "./measures/fleet.ts";
+import { logs } from "./measures/logs.ts";
 import { queue } from "./measures/queue.ts";
 import { judge, replaceSection, toSection } from "./report.ts";
 
 /** Every measure, in the order in which they are run. */
-const measures: readonly Measure[] = [fleet, queue, detect];
+const measures: readonly Measure[] = [fleet, queue, logs, detect];
 
 const defaults = { rounds: 5, tasks: 5_000 };
 const most = { rounds: 20, tasks: 20_000 };
