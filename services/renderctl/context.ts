@@ -9,6 +9,7 @@ import type { EnvWish } from "./loops/env.ts";
 import type { EnvReader } from "./loops/env-reader.ts";
 import type { NewServiceWish } from "./loops/new-service.ts";
 import type { DeployStore } from "./store/deploys.ts";
+import type { RepairStore } from "./store/repairs.ts";
 
 type Run<W> = (context: RunContext<W>) => Promise<RunOutcome>;
 
@@ -20,6 +21,7 @@ export type Context = {
   envReader: EnvReader;
   desk: BlueprintDesk;
   drift: Pick<DriftWatch, "list">;
+  repairs: Pick<RepairStore, "list">;
   /** ids and names of RENDER_MONITOR_SERVICES */
   monitored: readonly string[];
   /** how long a direct call waits for its task, in ms */
@@ -31,5 +33,6 @@ export type Context = {
     env: Run<EnvWish>;
     newService: Run<NewServiceWish>;
     applyBlueprint: Run<ApplyWish>;
+    repair: Run<{ repairId: string }>;
   };
 };

@@ -1,5 +1,5 @@
 import type { Cause, Finding } from "./build-log.ts";
-import type { ServiceType } from "./render-shapes.ts";
+import type { Service, ServiceType } from "./render-shapes.ts";
 
 /*
  * The smallest change of settings that a failed build of a static site asks for, or none. The blueprint decides where it
@@ -82,4 +82,10 @@ function withoutRoot({ rootDir, publishPath }: SiteSettings): string | null {
 function folderOf(buildCommand: string): string {
   const folder = /^\s*cd\s+([^\s;&|]+)\s*(?:&&|;)/.exec(buildCommand)?.[1];
   return folder === undefined ? "" : `${spell("rootDir", folder)}/`;
+}
+
+/** How a site is built, as its service shows it. */
+export function settingsOf({ rootDir, serviceDetails }: Pick<Service, "rootDir" | "serviceDetails">): SiteSettings {
+  const { buildCommand, publishPath } = serviceDetails ?? {};
+  return { rootDir: rootDir ?? "", buildCommand: buildCommand ?? "", publishPath: publishPath ?? "" };
 }

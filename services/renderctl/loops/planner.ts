@@ -77,12 +77,7 @@ export function buildPlanner(options: PlannerOptions) {
     /** The blueprint of a text that was read before. */
     parse: (text: string, path: string): Blueprint => withRepository(parseOrThrow(text, path), repository),
 
-    /** What the shipped blueprint says of how a site is built; null when it is not in it. */
-    async siteOf({ name }: Service): Promise<Partial<SiteSettings> | null> {
-      const { resources } = parseOrThrow(await readBlueprint(shipped), shipped);
-      const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === "static_site");
-      return found?.kind === "service" ? toSite(found.fields) : null;
-    },
+    siteOf,
     expectedOf: (service: Service, signal: AbortSignal) => expectedOf(options, service, signal),
 
     async keep(
@@ -122,6 +117,13 @@ export function buildPlanner(options: PlannerOptions) {
       return { stored, now };
     },
   };
+}
+
+/** What the shipped blueprint says of how a site is built; null when it is not in it. */
+async function siteOf({ name }: Service): Promise<Partial<SiteSettings> | null> {
+  const { resources } = parseOrThrow(await readBlueprint(shipped), shipped);
+  const found = resources.find((one) => one.kind === "service" && one.name === name && one.type === "static_site");
+  return found?.kind === "service" ? toSite(found.fields) : null;
 }
 
 function toSite({ rootDir, buildCommand, staticPublishPath }: Fields): Partial<SiteSettings> {

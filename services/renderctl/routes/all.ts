@@ -4,13 +4,14 @@ import type { Context } from "../context.ts";
 import { applyBlueprint, getApply, listDrifts } from "./blueprint.ts";
 import { cancelDeploy, createService, deploy, patchEnv, rollback } from "./change-services.ts";
 import { listDeploys, listServices, readEnv } from "./read-services.ts";
+import { listRepairs } from "./repairs.ts";
 import { buildTypes } from "./task-types.ts";
 
 /** Every route of renderctl besides those that all agents have. */
 export function buildOwnRoutes(context: Context): Route[] {
   const builders = [
     ...[listServices, createService, listDeploys, cancelDeploy, readEnv, patchEnv, deploy, rollback],
-    ...[applyBlueprint, getApply, listDrifts],
+    ...[applyBlueprint, getApply, listDrifts, listRepairs],
   ];
   return builders.map((build) => build(context));
 }

@@ -2,6 +2,7 @@ import { defineTaskType, type RunnableType } from "@signalbox/common/agent.ts";
 import type { Context } from "../context.ts";
 import { ApplyPayload } from "./blueprint.ts";
 import { CancelPayload, DeployPayload, EnvPayload, NewServicePayload, RollbackPayload } from "./bodies.ts";
+import { RepairPayload } from "./repairs.ts";
 
 /** What changes an account waits for a person, unless it is a person's own call. */
 const careful = { approval: "required", timeoutMs: 60_000, maxConcurrency: 20 } as const;
@@ -48,6 +49,16 @@ export function buildTypes({ runs }: Context): RunnableType[] {
       timeoutMs: 30_000,
       payloadSchema: ApplyPayload,
       run: (context) => runs.applyBlueprint(context),
+    }),
+    defineTaskType({
+      // The consent is RENDER_MONITOR_SERVICES, and it is asked for once more before anything is sent.
+      type: "renderctl.repair",
+      path: "/run/render/repair",
+      description: "Carries out a repair that the monitor has judged; made by it alone",
+      timeoutMs: 30_000,
+      maxConcurrency: 5,
+      payloadSchema: RepairPayload,
+      run: (context) => runs.repair(context),
     }),
     defineTaskType({
       ...careful,

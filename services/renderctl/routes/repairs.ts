@@ -1,0 +1,63 @@
+import { Instant, List, Nullable, Uuid } from "@signalbox/common/contracts/primitives.ts";
+import { defineRoute } from "@signalbox/common/route.ts";
+import { Type } from "typebox";
+import { causes } from "../build-log.ts";
+import type { Context } from "../context.ts";
+
+const closed = { additionalProperties: false } as const;
+const Settings = Type.Object(
+  {
+    rootDir: Type.Optional(Type.String()),
+    buildCommand: Type.Optional(Type.String()),
+    publishPath: Type.Optional(Type.String()),
+  },
+  closed,
+);
+
+const ShownRepair = Type.Object(
+  {
+    id: Uuid,
+    service: Type.Object({ id: Type.String(), name: Type.String() }, closed),
+    deployId: Type.String({ description: "the deploy that failed" }),
+    commitId: Type.String(),
+    cause: Type.Enum([...causes]),
+    evidence: Type.Array(Type.String()),
+    fix: Nullable(Type.Object({ before: Settings, after: Settings }, closed)),
+    state: Type.Enum(["found", "patching", "deploying", "fixed", "reverted", "yielded", "reported"]),
+    attempts: Type.Integer({ minimum: 1, description: "which remedy on this commit it is" }),
+    detail: Nullable(Type.String()),
+    repairDeployId: Nullable(Type.String()),
+    taskId: Nullable(Type.String()),
+    createdAt: Instant,
+    updatedAt: Instant,
+  },
+  closed,
+);
+
+const shownAtMost = 200;
+
+export const RepairPayload = Type.Object({ repairId: Uuid }, closed);
+
+export const listRepairs = ({ repairs }: Context) =>
+  defineRoute({
+    method: "GET",
+    path: "/render/repairs",
+    auth: "any",
+    summary: "What became of each failed build of a monitored service, newest first",
+    replies: { 200: List(ShownRepair) },
+    async handle() {
+      const items = (await repairs.list(shownAtMost)).map((repair) => {
+        const { id, deployId, commitId, cause, evidence, state, detail, repairDeployId, taskId } = repair;
+        const { fixBefore: before, fixAfter: after } = repair;
+        return {
+          ...{ id, deployId, commitId, cause, evidence, state, detail, repairDeployId, taskId },
+          service: { id: repair.serviceId, name: repair.serviceName },
+          fix: before && after ? { before, after } : null,
+          attempts: repair.attempt,
+          createdAt: repair.createdAt.toISOString(),
+          updatedAt: repair.updatedAt.toISOString(),
+        };
+      });
+      return { status: 200, body: { items, nextCursor: null } };
+    },
+  });
