@@ -160,6 +160,12 @@ export function cancelTree(
     const ids = tree.map((row) => row.id);
     const keys = [...new Set(tree.flatMap((row) => row.key ?? []))];
     await exec(db, sql`select key_lock(${keys}::text[])`);
+    // Locked before they are judged: one that was waited for may have ended, and the next statement sees that.
+    await exec(
+      db,
+      sql`
+      select 1 from tasks where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting') order by id for update`,
+    );
     const message = by.reason ?? `canceled by ${by.actor}`;
     const canceled = await many(
       db,
