@@ -57,6 +57,8 @@ export async function startEmulators(orchestratorUrl: string): Promise<Emulators
       RENDER_API_BASE_URL: render.apiUrl,
       RENDER_API_TOKEN: render.token,
       RENDER_OWNER_ID: "",
+      // What the blueprint is built from; the stand-in builds any repository that nobody described.
+      RENDER_REPO: "https://github.com/acme/signalbox",
       TELEGRAM_API_ROOT: telegram.url,
       TELEGRAM_BOT_TOKEN: telegram.token,
       TELEGRAM_INGEST_MODE: "polling",
