@@ -11,12 +11,15 @@ import { buildPool } from "@signalbox/common/sql.ts";
 import { version } from "@signalbox/common/version.ts";
 import { type BotIdentity, buildBotApi } from "./clients/bot-api.ts";
 import { buildFleet } from "./clients/fleet.ts";
+import { buildMailNotifier } from "./clients/mail.ts";
+import { buildSlackNotifier } from "./clients/slack.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
 import { type Bell, defaultPace, type Kit, type Pace } from "./loops/kit.ts";
 import { defaultLeadPace, type LeadPace } from "./loops/leader.ts";
 import { loadRules } from "./loops/rules-file.ts";
 import { buildWork } from "./loops/work.ts";
+import type { Notifier } from "./notifier.ts";
 import { judgeNotice, type NoticeKind, noticeKinds } from "./notify-rules.ts";
 import { buildOwnRoutes, buildTypes } from "./routes/all.ts";
 import type { Settings } from "./settings.ts";
@@ -49,11 +52,13 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     ring: (bell) => database.doorbell.ring(channelOf(bell)),
     count: observe(metrics, { store: database.store, isLeading: () => work.isLeading() }).count,
   };
+  const notifiers = buildNotifiers(settings);
   const work = buildWork(kit, {
     holder,
     leadPace: { ...defaultLeadPace, ...leadPace },
     webhook,
     retentionDays: settings.TELEGRAM_RETENTION_DAYS,
+    notifiers,
   });
   for (const bell of bells) database.doorbell.on(channelOf(bell), () => work.ring(bell));
   const context = toContext({ settings, kit, isLeading: work.isLeading });
@@ -84,7 +89,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
       stopping.abort();
       await working;
       await agent.stop();
-      await Promise.all([database.doorbell.stop(), kit.fleet.close()]);
+      await Promise.all([database.doorbell.stop(), kit.fleet.close(), ...notifiers.map(({ close }) => close())]);
       await database.pool.end();
     },
   };
@@ -116,6 +121,20 @@ function buildOutside(settings: Settings): Pick<Kit, "api" | "fleet" | "identity
   });
   const identity = rememberIdentity(() => api.getMe());
   return { api, fleet, identity, toToken: buildTokens(settings.TELEGRAM_BOT_TOKEN) };
+}
+
+/** The channels besides Telegram that are set. */
+function buildNotifiers(settings: Settings): Notifier[] {
+  const {
+    NOTIFY_SLACK_WEBHOOK_URL: slack,
+    NOTIFY_SMTP_URL: smtp,
+    NOTIFY_MAIL_TO: to,
+    NOTIFY_MAIL_FROM: from,
+  } = settings;
+  return [
+    ...(slack === undefined ? [] : [buildSlackNotifier(slack)]),
+    ...(smtp === undefined || to.length === 0 ? [] : [buildMailNotifier({ url: smtp, from, to })]),
+  ];
 }
 
 /** Who is served, and who is told. */

@@ -1,9 +1,9 @@
-import { freshDatabase } from "@signalbox/testing/database.ts";
+import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { buildDice, type Dice } from "@signalbox/testing/dice.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
 import { startTcpProxy } from "@signalbox/testing/tcp-proxy.ts";
-import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
+import { startTelegramStandIn, type TelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
 import { expect, test } from "vitest";
 import { callService, toEnv } from "./telegram.fixture.ts";
 
@@ -58,6 +58,34 @@ async function deliver(deliveries: readonly Wire[], url: string, onPosted: (coun
   await Promise.all(Array.from({ length: 6 }, lane));
 }
 
+/** Every message is one task, in order, and has its answer; what may have arrived before is marked, nothing else is said twice. */
+async function expectAnswers(telegram: TelegramStandIn, database: TestDatabase, chatIds: number[]): Promise<void> {
+  // Besides the answers there may be word that the fleet does not answer at the moment.
+  const answersIn = (chat: number) =>
+    telegram.messages(chat).filter(({ from, text }) => from === "bot" && text.includes(`chat ${chat} message`));
+  await eventually(
+    () => chatIds.every((chat) => answersIn(chat).some(({ text }) => text.endsWith(`message ${each}`))),
+    {
+      timeoutMs: 180_000,
+      everyMs: 250,
+      what: "the last answer in every chat",
+    },
+  );
+  const { rows } = await database.pool.query(
+    "select payload ->> 'text' as text, concurrency_key as chat from tasks where type = 'telegram.message' order by seq",
+  );
+  for (const chat of chatIds) {
+    const wanted = Array.from({ length: each }, (_, index) => `chat ${chat} message ${index + 1}`);
+    expect(rows.filter((row) => row.chat === String(chat)).map(({ text }) => text)).toEqual(wanted);
+    const answers = answersIn(chat).map(({ text }) => text);
+    expect(answers.filter((text) => !text.startsWith("↻")).filter((text, at, all) => all.indexOf(text) !== at)).toEqual(
+      [],
+    );
+    const told = answers.map((text) => text.replace(/^↻[^\n]*\n/, ""));
+    expect(told.filter((text, at) => told.indexOf(text) === at)).toEqual(wanted);
+  }
+}
+
 test("messages that come twice and out of order, with both services killed in between, run once and in order, and are answered", async () => {
   const dice = buildDice("telegram", 1);
   await using database = await freshDatabase();
@@ -109,31 +137,6 @@ test("messages that come twice and out of order, with both services killed in be
   });
   await killing;
 
-  // Besides the answers there may be word that the fleet does not answer at the moment.
-  const answersIn = (chat: number) =>
-    telegram.messages(chat).filter(({ from, text }) => from === "bot" && text.includes(`chat ${chat} message`));
-  const chatIds = users.split(",").map(Number);
-  await eventually(
-    () => chatIds.every((chat) => answersIn(chat).some(({ text }) => text.endsWith(`message ${each}`))),
-    {
-      timeoutMs: 180_000,
-      everyMs: 250,
-      what: "the last answer in every chat",
-    },
-  );
-  const { rows } = await database.pool.query(
-    "select payload ->> 'text' as text, concurrency_key as chat from tasks where type = 'telegram.message' order by seq",
-  );
-  for (const chat of chatIds) {
-    const wanted = Array.from({ length: each }, (_, index) => `chat ${chat} message ${index + 1}`);
-    expect(rows.filter((row) => row.chat === String(chat)).map(({ text }) => text)).toEqual(wanted);
-    // What may have arrived before is marked; nothing else is said twice.
-    const answers = answersIn(chat).map(({ text }) => text);
-    expect(answers.filter((text) => !text.startsWith("↻")).filter((text, at, all) => all.indexOf(text) !== at)).toEqual(
-      [],
-    );
-    const told = answers.map((text) => text.replace(/^↻[^\n]*\n/, ""));
-    expect(told.filter((text, at) => told.indexOf(text) === at)).toEqual(wanted);
-  }
+  await expectAnswers(telegram, database, [...new Set(updates.map(({ message }) => message.chat.id))]);
   await Promise.all([bot.stop("SIGKILL"), orchestrator.stop("SIGKILL")]);
 }, 300_000);

@@ -87,6 +87,34 @@ export const settings = defineSettings("telegram", {
       minLength: 1,
     }),
   ),
+  NOTIFY_SLACK_WEBHOOK_URL: Type.Optional(
+    Type.String({
+      title: "an http(s) URL",
+      description: "Incoming webhook of Slack, or of a chat that takes the same, which is told of notices too",
+      format: "uri",
+      pattern: "^https?://\\S+$",
+      writeOnly: true,
+    }),
+  ),
+  NOTIFY_SMTP_URL: Type.Optional(
+    Type.String({
+      title: "an smtp:// or smtps:// URL",
+      description: "Mail server that notices are sent by too, such as smtps://user:password@mail.example:465",
+      pattern: "^smtps?://\\S+$",
+      writeOnly: true,
+    }),
+  ),
+  NOTIFY_MAIL_FROM: Type.String({
+    title: "an address",
+    description: "Sender of the notices by mail",
+    pattern: "^[^\\s@]+@[^\\s@]+$",
+    default: "signalbox@localhost",
+  }),
+  NOTIFY_MAIL_TO: Type.Array(Type.String({ pattern: "^[^\\s@,]+@[^\\s@,]+$" }), {
+    title: "addresses, separated by commas",
+    description: "Who gets the notices by mail: addresses, separated by commas; empty: nobody",
+    default: [],
+  }),
 });
 
 export type Settings = Static<typeof settings.schema>;

@@ -82,6 +82,8 @@ function bindStatements(db: Queryable, bot: string) {
     listUnplaced: own(notices.listUnplaced),
     markPlaced: (id: string) => notices.markPlaced(db, id),
     listNotices: own(notices.listNotices),
+    listUntold: own(notices.listUntold),
+    markTold: (told: Parameters<typeof notices.markTold>[1]) => notices.markTold(db, told),
     findGroup: own(notices.findGroup),
     keepGroup: own(notices.keepGroup),
     forgetOld: (days: number) => notices.forgetOld(db, days),

@@ -8,10 +8,10 @@ import type { Store } from "../store.ts";
 /** Which loop has something to do. */
 export type Bell = "inbox" | "outbox" | "notices";
 
-/** Milliseconds between two messages, and messages a second in all, as Telegram's FAQ asks for. */
-export type Pace = { privateMs: number; groupMs: number; perSecond: number; editMs: number };
+/** Milliseconds between two messages, and messages a second in all, as Telegram's FAQ asks for; `tellMs` is for other channels. */
+export type Pace = { privateMs: number; groupMs: number; perSecond: number; editMs: number; tellMs: number };
 
-export const defaultPace: Pace = { privateMs: 1_000, groupMs: 3_000, perSecond: 30, editMs: 3_000 };
+export const defaultPace: Pace = { privateMs: 1_000, groupMs: 3_000, perSecond: 30, editMs: 3_000, tellMs: 5_000 };
 
 /** What the loops share. */
 export type Kit = {

@@ -1,10 +1,12 @@
 /** All that the leader of a bot does, side by side. */
 import { rest } from "@signalbox/common/tail.ts";
 import { commands } from "../command.ts";
+import type { Notifier } from "../notifier.ts";
 import { follow } from "./follower.ts";
 import { buildInbox } from "./inbox.ts";
 import type { Bell, Kit } from "./kit.ts";
 import { buildLeader, type LeadPace } from "./leader.ts";
+import { tellOthers } from "./notifiers.ts";
 import { poll, setWebhook } from "./poller.ts";
 import { buildPresenter } from "./presenter.ts";
 import { buildSender } from "./sender.ts";
@@ -17,9 +19,11 @@ export type WorkOptions = {
   /** null: polling; without a url the webhook is set by hand */
   webhook: { url: string | null; secret: string } | null;
   retentionDays: number;
+  /** other channels than Telegram */
+  notifiers: readonly Notifier[];
 };
 
-export function buildWork(kit: Kit, { holder, leadPace, webhook, retentionDays }: WorkOptions) {
+export function buildWork(kit: Kit, { holder, leadPace, webhook, retentionDays, notifiers }: WorkOptions) {
   const inbox = buildInbox(kit);
   const sender = buildSender(kit);
   const presenter = buildPresenter(kit);
@@ -44,6 +48,7 @@ export function buildWork(kit: Kit, { holder, leadPace, webhook, retentionDays }
       audit(kit, signal),
       forget(kit, retentionDays, signal),
       showCommands(kit, signal),
+      ...notifiers.map((notifier) => tellOthers(kit, { notifier, everyMs: kit.pace.tellMs }, signal)),
     ]);
   }
 

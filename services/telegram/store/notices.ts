@@ -53,6 +53,37 @@ export function listNotices(db: Queryable, bot: string, { from, to }: { from: nu
   );
 }
 
+/** Notices of the last day that a channel has not been told, oldest first. */
+export function listUntold(
+  db: Queryable,
+  bot: string,
+  { channel, limit }: { channel: string; limit: number },
+): Promise<Notice[]> {
+  return many(
+    db,
+    toNotice,
+    sql`
+    select id, seq, body, created_at from telegram_notices n
+     where bot = ${bot} and created_at > now() - interval '1 day'
+       and not exists (select 1 from telegram_told t where t.channel = ${channel} and t.notice_id = n.id)
+     order by seq limit ${limit}`,
+  );
+}
+
+/** @param told.error why the channel will never take them; null: it has */
+export function markTold(
+  db: Queryable,
+  told: { channel: string; ids: readonly string[]; error: string | null },
+): Promise<number> {
+  return exec(
+    db,
+    sql`
+    insert into telegram_told (notice_id, channel, error)
+    select id, ${told.channel}, ${told.error} from unnest(${told.ids}::uuid[]) as id
+    on conflict do nothing`,
+  );
+}
+
 function toNotice(row: Row): Notice {
   return {
     id: String(row.id),
