@@ -42,7 +42,11 @@ function buildBox() {
   const hub = buildHub({ tail: { position: () => 10, started: Promise.resolve() }, logs, log });
   const frames: string[] = [];
   const end = new AbortController();
-  const sink = { send: (text: string) => void frames.push(text), pendingBytes: () => 0, close: () => undefined };
+  const sink = {
+    send: (frame: { text: string }) => void frames.push(frame.text),
+    pendingBytes: () => 0,
+    close: () => undefined,
+  };
   const readLedger = async ({ after, upTo }: { after: number; upTo: number }) =>
     Array.from({ length: upTo - after }, (_, at) => entryOf(after + at + 1));
   return {

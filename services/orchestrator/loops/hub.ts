@@ -15,7 +15,8 @@ import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { type Part, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
+import { type Part, toLogPart, toTaskPart } from "../frame.ts";
+import { type Outgoing, toOutgoing } from "../outgoing.ts";
 import { type LedgerEntry, type LedgerStep, toLedgerStep } from "../store/rows.ts";
 import type { Subscriber } from "./subscriber.ts";
 
@@ -58,13 +59,13 @@ export function buildHub(options: HubOptions): Hub {
   function publish(part: Part): void {
     if (part.source === "task") taskSeq = part.seq;
     else logSeq = part.seq;
-    let shared: string | null = null;
-    for (const subscriber of subscribers) {
-      subscriber.publish(part, () => {
-        shared ??= toFrameText(part, toStreamCursor(position()));
-        return shared;
-      });
-    }
+    const now = position();
+    let shared: Outgoing | null = null;
+    const toShared = (): Outgoing => {
+      shared ??= toOutgoing(part, toStreamCursor(now));
+      return shared;
+    };
+    for (const subscriber of subscribers) subscriber.publish(part, now, toShared);
   }
 
   function pass(row: LedgerEntry | LedgerStep): void {

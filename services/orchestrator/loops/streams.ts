@@ -50,9 +50,9 @@ export function buildStreams(options: {
   let framesSent = 0;
   const counted = (sink: Sink): Sink => ({
     ...sink,
-    send(text, cursor) {
+    send(frame) {
       framesSent++;
-      sink.send(text, cursor);
+      sink.send(frame);
     },
   });
   const sources = { position: () => hub.position(), readLedger: store.readLedger, logs: options.logs };
@@ -68,10 +68,8 @@ export function buildStreams(options: {
       const isOver = family?.isOver ?? false;
       const subscriber = new Subscriber({ filter: own, since: from, isOver, sink, sources, signal });
       const cursor = from === null ? subscriber.cursor() : toStreamCursor(from);
-      sink.send(
-        JSON.stringify({ type: "hello", cursor, heartbeatMs, instance: options.instance, version: options.version }),
-        cursor,
-      );
+      const hello = { type: "hello", cursor, heartbeatMs, instance: options.instance, version: options.version };
+      sink.send({ text: JSON.stringify(hello), cursor });
       const leave = hub.subscribe(subscriber);
       open.add(subscriber);
       signal.addEventListener(

@@ -3,13 +3,14 @@
 import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { matches, type Part, type StreamFilter, toFrameText, toLogPart, toTaskPart } from "../frame.ts";
+import { matches, type Part, type StreamFilter, toLogPart, toTaskPart } from "../frame.ts";
+import { type Outgoing, toOutgoing } from "../outgoing.ts";
 import type { LedgerEntry } from "../store/rows.ts";
 import { hasEnded } from "../transition.ts";
 
 /** Where frames go; a WebSocket or a server-sent event stream. */
 export type Sink = {
-  send(text: string, cursor: string): void;
+  send(frame: Outgoing): void;
   /** Bytes that were sent and have not left this process. */
   pendingBytes(): number;
   close(reason: "slow_client" | "ended"): void;
@@ -60,14 +61,14 @@ export class Subscriber {
     this.#log = { mode: filter.types.log ? "live" : "off", seq: since?.log ?? now.log };
   }
 
-  /** Offers a part; `shared` makes the frame's text once for all who stand at the hub's position. */
-  publish(part: Part, shared: () => string): void {
+  /** Offers a part; `toShared` makes the frame once for all who stand at the hub's position, which is `now`. */
+  publish(part: Part, now: StreamPosition, toShared: () => Outgoing): void {
     const feed = part.source === "task" ? this.#task : this.#log;
     if (feed.mode !== "live" || !advance(feed, part.seq) || !matches(this.#options.filter, part)) return;
     if (this.#options.sink.pendingBytes() > maxPendingBytes) {
       feed.seq = part.seq - 1;
       this.#fallBehind();
-    } else this.#send(part, this.#isAtHub() ? shared() : null);
+    } else this.#send(part, this.#isAt(now) ? toShared() : null);
     this.#closeWhenOver();
   }
 
@@ -92,7 +93,7 @@ export class Subscriber {
 
   heartbeat(at: string): void {
     const cursor = this.cursor();
-    this.#options.sink.send(JSON.stringify({ type: "heartbeat", cursor, at }), cursor);
+    this.#options.sink.send({ text: JSON.stringify({ type: "heartbeat", cursor, at }), cursor });
   }
 
   /** Where it stands: a feed that is live stands where the hub stands, even if nothing of it passed the filter. */
@@ -126,8 +127,7 @@ export class Subscriber {
   }
 
   /** Only then is the hub's cursor its own: not while it catches up, nor when it came from an orchestrator that was ahead. */
-  #isAtHub(): boolean {
-    const now = this.#options.sources.position();
+  #isAt(now: StreamPosition): boolean {
     return (
       isLevel(this.#task) &&
       isLevel(this.#log) &&
@@ -212,17 +212,16 @@ export class Subscriber {
     return sink.pendingBytes() <= maxPendingBytes;
   }
 
-  #send(part: Part, text: string | null): void {
+  #send(part: Part, shared: Outgoing | null): void {
     if (part.source === "task" && part.task.id === this.#options.filter.family?.root) {
       this.#isOver = hasEnded(part.task.status);
     }
-    const cursor = this.cursor();
-    this.#options.sink.send(text ?? toFrameText(part, cursor), cursor);
+    this.#options.sink.send(shared ?? toOutgoing(part, this.cursor()));
   }
 
   #sendGap(reason: "slow_client" | "retention"): void {
     const cursor = this.cursor();
-    this.#options.sink.send(JSON.stringify({ type: "gap", cursor, reason, dropped: null }), cursor);
+    this.#options.sink.send({ text: JSON.stringify({ type: "gap", cursor, reason, dropped: null }), cursor });
   }
 }
 

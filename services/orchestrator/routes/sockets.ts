@@ -12,6 +12,7 @@ import { compileParameters, parseQuery } from "@signalbox/common/query.ts";
 import { type WebSocket, WebSocketServer } from "ws";
 import type { FamilyView, Streams } from "../loops/streams.ts";
 import type { Sink } from "../loops/subscriber.ts";
+import { buildJoiner, toWebSocketMessage } from "../outgoing.ts";
 import { maxClients, toStreamFilter } from "../stream-filter.ts";
 
 const maxInboundBytes = 65_536;
@@ -34,13 +35,15 @@ export function buildSockets(options: SocketOptions): Sockets {
     clientTracking: true,
   });
 
+  const shared = { atTurnEnd: buildTurnEnd(), join: buildJoiner() };
+
   function serve(socket: WebSocket, wire: Duplex, { query, lastEventId, family }: Wanted): void {
     const end = new AbortController();
     socket.on("close", () => end.abort());
     socket.on("error", (error) => options.log.debug({ err: error }, "a live client's connection failed"));
     watchPulse(socket, end.signal);
     const since = query.since ?? lastEventId;
-    const sink = buildSink(socket, wire);
+    const sink = buildSink(socket, wire, shared);
     const filter = toStreamFilter(query);
     options.streams.open({ filter, family, since, sink, signal: end.signal }).catch((error: unknown) => {
       options.log.error({ err: error }, "a live stream could not be opened");
@@ -108,24 +111,46 @@ function splitUrl(url: string): [string, string] {
   return at === -1 ? [url, ""] : [url.slice(0, at), url.slice(at + 1)];
 }
 
-/** Frames of one turn of the event loop leave in one write. */
-function buildSink(socket: WebSocket, wire: Duplex): Sink {
-  let isCorked = false;
+/** Called once at the end of each turn of the event loop in which something was sent. */
+type Flush = () => void;
+
+function buildTurnEnd(): (flush: Flush) => void {
+  let waiting: Flush[] = [];
+  return (flush) => {
+    if (waiting.push(flush) > 1) return;
+    setImmediate(() => {
+      const flushes = waiting;
+      waiting = [];
+      for (const one of flushes) one();
+    });
+  };
+}
+
+type Shared = { atTurnEnd: (flush: Flush) => void; join: ReturnType<typeof buildJoiner> };
+
+/**
+ * Frames of one turn of the event loop leave in one write, whose bytes all clients share that get the same. They go past ws,
+ * which would copy and frame them anew for every client; they stand between its own frames, never inside one.
+ */
+function buildSink(socket: WebSocket, wire: Duplex, { atTurnEnd, join }: Shared): Sink {
+  let messages: Buffer[] = [];
+  let bytes = 0;
+
+  function flush(): void {
+    if (messages.length > 0 && socket.readyState === socket.OPEN) wire.write(join(messages));
+    messages = [];
+    bytes = 0;
+  }
+
   return {
-    send(text) {
-      if (socket.readyState !== socket.OPEN) return;
-      if (!isCorked) {
-        isCorked = true;
-        wire.cork();
-        setImmediate(() => {
-          isCorked = false;
-          wire.uncork();
-        });
-      }
-      socket.send(text);
+    send(frame) {
+      const message = toWebSocketMessage(frame);
+      if (messages.push(message) === 1) atTurnEnd(flush);
+      bytes += message.length;
     },
-    pendingBytes: () => socket.bufferedAmount,
+    pendingBytes: () => bytes + socket.bufferedAmount,
     close: (reason) => {
+      flush();
       if (reason === "ended") socket.close(1000, "the task has ended");
       else socket.close(1013, "too slow; reconnect with your cursor");
     },

@@ -5,6 +5,7 @@ import { ApiError, notFound, unavailable } from "@signalbox/common/errors.ts";
 import { defineRoute, type Reply } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
 import type { FamilyView } from "../loops/streams.ts";
+import { type Outgoing, toServerSentEvent } from "../outgoing.ts";
 import { maxClients, toStreamFilter } from "../stream-filter.ts";
 import { TaskId } from "./task-id.ts";
 
@@ -61,7 +62,7 @@ function openEvents({ streams }: Context, { query, headers, signal, family }: Wa
       signal.addEventListener("abort", () => end.abort(), { once: true });
       response.on("close", () => end.abort());
       const sink = {
-        send: (text: string, cursor: string) => void response.write(`id: ${cursor}\ndata: ${text}\n\n`),
+        send: (frame: Outgoing) => void response.write(toServerSentEvent(frame)),
         pendingBytes: () => response.writableLength,
         close: () => {
           end.abort();
