@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { startService } from "@signalbox/testing/service-process.ts";
 import { expect, test } from "vitest";
 import { repository, shop } from "./blueprints.fixture.ts";
 import { type Renderctl, sideEffects, startRenderctl } from "./renderctl.fixture.ts";
@@ -119,3 +120,34 @@ test("a second process goes on where the first was stopped, and sends nothing tw
     await second.stop();
   }
 }, 120_000);
+
+test("killed with -9 in the middle of an apply: the next process finishes it, and nothing is there twice", async () => {
+  await using file = await fileOf(shop);
+  await using renderctl = await start(100);
+  await renderctl.app.stop();
+  const env = {
+    ...{ BASIC_AUTH_USER: "operator", BASIC_AUTH_PASS: "a-test-password", INTERNAL_KEY: "test-internal-key" },
+    ...{ DATABASE_URL: renderctl.database.url, ORCHESTRATOR_URL: renderctl.orchestrator.url, RENDER_REPO: repository },
+    ...{ RENDER_API_TOKEN: renderctl.render.token, RENDER_API_BASE_URL: renderctl.render.apiUrl, LOG_LEVEL: "fatal" },
+  };
+  const main = "services/renderctl/main.ts";
+  const doomed = await startService({ main, env });
+  const asked = await fetch(`${doomed.url}/render/blueprint/apply`, {
+    method: "POST",
+    headers: {
+      authorization: `Basic ${Buffer.from("operator:a-test-password").toString("base64")}`,
+      "content-type": "application/json",
+    },
+    body: JSON.stringify({ blueprintPath: file.path }),
+  });
+  const { taskId } = (await asked.json()) as { taskId: string };
+  await eventually(() => renderctl.render.state.services.length === 2, { what: "the second service", everyMs: 1 });
+  await doomed.stop("SIGKILL");
+  await using _next = await startService({ main, env });
+  const isDone = async () => (await renderctl.task(taskId)).status === "completed";
+  await eventually(isDone, { what: "the end of the task", timeoutMs: 90_000, everyMs: 250 });
+  const { services, groups, postgres, keyValues } = renderctl.render.state;
+  expect(services.map(({ name }) => name).sort()).toEqual(["api", "mailer", "site"]);
+  expect([groups.length, postgres.length, keyValues.length]).toEqual([1, 1, 1]);
+  for (const { deploys } of services) expect(deploys).toHaveLength(2);
+}, 150_000);
