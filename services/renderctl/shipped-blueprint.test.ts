@@ -4,7 +4,7 @@ import { buildAjv } from "@signalbox/common/validate.ts";
 import { readYaml } from "@signalbox/common/yaml.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
-import { blueprintOf } from "./blueprint.fixture.ts";
+import { blueprintOf, problemsOf } from "./blueprint.fixture.ts";
 import { openWorkshop } from "./blueprints.fixture.ts";
 
 const text = readFileSync(join(repositoryRoot, "infra/render.blueprint.yaml"), "utf8");
@@ -39,6 +39,34 @@ test(`Render's own schema accepts it${official ? "" : " (not compared: RENDER_BL
   const validate = buildAjv({ allErrors: true, strict: false }).compile(JSON.parse(readFileSync(official, "utf8")));
   const read = readYaml(text);
   expect([validate(read.kind === "yaml" && read.value), validate.errors]).toEqual([true, null]);
+});
+
+const odd = [
+  ...["type: web", "runtime: docker", "plan: starter", "region: frankfurt", "generateValue: true", "sync: false"],
+  ...["fromGroup: signalbox", "dockerContext: .", "value: 0.0.0.0", "ipAllowList: []", "healthCheckPath: /health"],
+  ...["property: connectionString", "autoDeployTrigger: commit", 'postgresMajorVersion: "17"', "  paths:"],
+];
+const ends = [
+  "plan: enormous",
+  "unknownField: 1",
+  "region: moon",
+  "value: { a: 1 }",
+  "numInstances: 0",
+  "runtime: cobol",
+];
+
+test.runIf(official)("whatever Render's own schema refuses is refused here too", () => {
+  const validate = buildAjv({ allErrors: false, strict: false }).compile(
+    JSON.parse(readFileSync(official ?? "", "utf8")),
+  );
+  for (const from of odd) {
+    for (const to of ["", ...ends]) {
+      const changed = text.replace(from, to);
+      const read = readYaml(changed);
+      const isGood = read.kind === "yaml" && validate(read.value);
+      if (!isGood) expect([from, to, problemsOf(changed).length > 0]).toEqual([from, to, true]);
+    }
+  }
 });
 
 test("an empty account becomes the fleet, everything live; the second apply writes nothing; a change by hand is one drift", async () => {
