@@ -61,7 +61,9 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
       "POST /render/services/{id}/deploys/{deployId}/cancel",
       ...["POST /render/blueprint/apply", "GET /render/applies/{id}", "GET /render/drift", "GET /render/repairs"],
     ],
-    internal: ["blueprint", "cancel", "deploy", "env", "repair", "rollback", "service"].map((run) => `POST /run/render/${run}`),
+    internal: ["blueprint", "cancel", "deploy", "env", "repair", "rollback", "service"].map(
+      (run) => `POST /run/render/${run}`,
+    ),
   },
   telegram: {
     any: [
