@@ -26,12 +26,7 @@ const rehearsedSecrets = {
 const rehearsedUserId = "1000001";
 
 /** Settings of a vendor that is not there, and would reach for the real one. */
-const neverInRehearsal = [
-  "NOTIFY_SLACK_WEBHOOK_URL",
-  "RENDER_EXTERNAL_URL",
-  "RENDER_SERVICE_ID",
-  "RENDER_MONITOR_SERVICES",
-];
+const neverInRehearsal = ["NOTIFY_SLACK_WEBHOOK_URL", "NOTIFY_SMTP_URL", "RENDER_EXTERNAL_URL", "RENDER_SERVICE_ID"];
 
 export async function startEmulators(orchestratorUrl: string): Promise<Emulators> {
   const [render, telegram, posthog, github] = await Promise.all([
