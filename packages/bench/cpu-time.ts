@@ -26,6 +26,11 @@ export async function readCpuTimes(fleet: Fleet): Promise<CpuTimes | null> {
   };
 }
 
+/** CPU seconds that one process has used; 0 where there is no /proc. */
+export async function processSeconds(pid: number): Promise<number> {
+  return (await readTimes(String(pid)))?.seconds ?? 0;
+}
+
 type ProcessTimes = { pid: number; parent: number; seconds: number; endedSeconds: number };
 
 async function listProcesses(): Promise<ProcessTimes[]> {

@@ -3,6 +3,7 @@
  * program that the benchmark calls. Everything else is on, as in a fleet: claims under leases, fences, events, the live tail.
  */
 import { randomBytes } from "node:crypto";
+import { setTimeout as pause } from "node:timers/promises";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Route, RouteInput } from "@signalbox/common/route.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
@@ -84,6 +85,21 @@ async function atOnce(count: number, most: number, work: (number: number) => Pro
   return (performance.now() - began) / 1_000;
 }
 
+const tickMs = 10;
+
+/** Queues tasks at an even rate; resolves when the last is stored. */
+async function produce(perSecond: number, seconds: number): Promise<void> {
+  const wanted = perSecond * seconds;
+  const made: Promise<unknown>[] = [];
+  const began = performance.now();
+  while (made.length < wanted) {
+    const due = Math.min(wanted, Math.ceil(((performance.now() - began) / 1_000) * perSecond));
+    while (made.length < due) made.push(enqueue(made.length));
+    await pause(tickMs);
+  }
+  await Promise.all(made);
+}
+
 async function isIdle(): Promise<boolean> {
   const { rows } = await pool.query(
     "select not exists (select from tasks where status in ('queued', 'running', 'waiting')) as idle",
@@ -111,6 +127,7 @@ answerCalls(
       await beat(["other"]);
     },
     port: () => app.port(),
+    produce,
     enqueue: (count: number, most: number) => atOnce(count, most, enqueue),
     async drain(count: number) {
       await atOnce(count, 200, enqueue);

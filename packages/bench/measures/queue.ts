@@ -6,11 +6,14 @@ import { drain, drainHttp } from "../queue/parts/drain.ts";
 import { enqueue } from "../queue/parts/enqueue.ts";
 import { fanOut } from "../queue/parts/fan-out.ts";
 import { history } from "../queue/parts/history.ts";
+import { http } from "../queue/parts/http.ts";
+import { idle } from "../queue/parts/idle.ts";
+import { live } from "../queue/parts/live.ts";
 import { rest } from "../queue/parts/rest.ts";
 import { readVersions } from "../queue/rivals.ts";
 
 /** In the order in which they are taken. */
-const parts: readonly Part[] = [enqueue, drain, drainHttp, rest, history, backlog, fanOut];
+const parts: readonly Part[] = [enqueue, drain, drainHttp, rest, history, backlog, live, fanOut, http, idle];
 
 const about = `
 All sides share one PostgreSQL server on the disk, with a fleet's settings; each has a database and a process of its own, and
