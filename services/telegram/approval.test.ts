@@ -20,7 +20,8 @@ beforeAll(async () => {
   bot = await startTelegram({ fleet });
   await eventually(() => bot.app.isLeading());
   await eventually(
-    async () => (await fleet.database.pool.query("select 1 from telegram_memory where key = 'task-stream'")).rowCount,
+    async () =>
+      (await fleet.database.pool.query("select 1 from telegram_memory where key = 'task-stream'")).rowCount === 1,
   );
 });
 afterAll(async () => {
@@ -152,7 +153,8 @@ test("a press while the orchestrator is away is kept, and done when it is back",
   const orchestrator = { ...own.orchestrator, url: `http://127.0.0.1:${proxy.port}` };
   await using other = await startTelegram({ fleet: { database: own.database, orchestrator }, telegram });
   await eventually(
-    async () => (await own.database.pool.query("select 1 from telegram_memory where key = 'task-stream'")).rowCount,
+    async () =>
+      (await own.database.pool.query("select 1 from telegram_memory where key = 'task-stream'")).rowCount === 1,
   );
   const body = { type: "costly", runAt: "2199-01-01T00:00:00Z", approval: { required: true } };
   const task = (await own.call("/task", { method: "POST", body })).body;

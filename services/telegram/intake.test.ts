@@ -194,3 +194,35 @@ test("in webhook mode it does not start without a secret, and says so without a 
   expect(failed).toContain("TELEGRAM_WEBHOOK_SECRET is required in webhook mode but not set");
   expect(failed).not.toContain("token-of-a-test");
 });
+
+test("a run that ended before the stream of tasks was followed for the first time is answered all the same", async () => {
+  await using telegram = await startTelegramStandIn({ token: tokenOf(10) });
+  const created = await fleet.call("/v1/events", {
+    method: "POST",
+    body: {
+      schema_version: 1,
+      type: "telegram.message",
+      conversation_key: String(operator),
+      user_key: String(operator),
+      text: "ended before",
+    },
+  });
+  const id = created.body.run_id;
+  await eventually(async () => (await fleet.call(`/task/${id}`)).body.status === "completed");
+  await fleet.database.pool.query(
+    "insert into telegram_runs (bot, update_id, chat_id, message_id, user_id, task_id) values ('7100010', 1, $1, 1, $1, $2)",
+    [operator, id],
+  );
+  await using bot = await startTelegram({ fleet, telegram });
+  await bot.said(({ text }) => text === "ended before");
+});
+
+test("a place in the stream that the orchestrator does not know is given up, and what was open is looked at", async () => {
+  await using telegram = await startTelegramStandIn({ token: tokenOf(11) });
+  await fleet.database.pool.query(
+    "insert into telegram_memory (bot, key, value) values ('7100011', 'task-stream', '\"no cursor\"')",
+  );
+  await using bot = await startTelegram({ fleet, telegram });
+  bot.say("in spite of the place");
+  await bot.said(({ text }) => text === "in spite of the place");
+});

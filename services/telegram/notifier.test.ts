@@ -106,7 +106,7 @@ test("what a channel refuses for good holds up nothing after it", async () => {
   await using bot = await startTelegram({ fleet, telegram, env });
   await callService(bot.url, "/notify", { method: "POST", body: { text: "poison" } });
   await eventually(
-    async () => (await fleet.database.pool.query("select 1 from telegram_told where error is not null")).rowCount,
+    async () => (await fleet.database.pool.query("select 1 from telegram_told where error is not null")).rowCount === 1,
   );
   await callService(bot.url, "/notify", { method: "POST", body: { text: "after it" } });
   await eventually(() => slack.texts.some((text) => text.includes("after it")), { timeoutMs: 30_000 });

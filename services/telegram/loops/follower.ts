@@ -22,43 +22,47 @@ const cursorKey = "task-stream";
 const cursorEveryMs = 5_000;
 const firstRetryMs = 250;
 const longestRetryMs = 5_000;
+const sweepEveryMs = 60_000;
+
+/** Where the stream has been followed to; `undefined` until it was looked up. */
+type Place = { cursor: string | null | undefined; failures: number };
 
 export async function follow(kit: Kit, typing: Typing, signal: AbortSignal): Promise<void> {
-  let cursor: string | null = null;
-  let isKnown = false;
-  let failures = 0;
-
-  async function turn(): Promise<void> {
-    if (!isKnown) {
-      cursor = ((await kit.store.findMemory(cursorKey)) as string | undefined) ?? null;
-      isKnown = true;
-    }
-    let keptAt = performance.now();
-    for await (const frame of kit.fleet.follow(cursor, signal)) {
-      failures = 0;
-      const isKept = await take(kit, typing, frame);
-      cursor = frame.cursor;
-      if (isKept) keptAt = performance.now();
-      else if (frame.type === "hello" || performance.now() - keptAt > cursorEveryMs) {
-        await kit.store.keepMemory({ key: cursorKey, value: cursor });
-        keptAt = performance.now();
-      }
-    }
-  }
-
+  const place: Place = { cursor: undefined, failures: 0 };
   while (!signal.aborted) {
-    const error: unknown = await turn().then(
+    const error: unknown = await readOn(kit, typing, { place, signal }).then(
       () => null,
       (cause: unknown) => cause,
     );
     if (signal.aborted) return;
     if (error instanceof FleetError && error.status === 400) {
       kit.log.warn("the place in the stream of tasks is not known any more; it is followed from now on");
-      cursor = null;
-      await reconcile(kit).catch(() => undefined);
+      place.cursor = undefined;
+      await kit.store.keepMemory({ key: cursorKey, value: null }).catch(() => undefined);
     }
-    if (failures++ === 0) kit.log.info({ err: error }, "the stream of tasks ended; it is opened again");
-    await rest(Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures, 6)) * (0.5 + Math.random() / 2), signal);
+    if (place.failures++ === 0) kit.log.info({ err: error }, "the stream of tasks ended; it is opened again");
+    const waitMs = Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(place.failures, 6));
+    await rest(waitMs * (0.5 + Math.random() / 2), signal);
+  }
+}
+
+/** Takes frames from where it stands until the connection ends. */
+async function readOn(
+  kit: Kit,
+  typing: Typing,
+  { place, signal }: { place: Place; signal: AbortSignal },
+): Promise<void> {
+  place.cursor ??= ((await kit.store.findMemory(cursorKey)) as string | undefined) ?? null;
+  let keptAt = performance.now();
+  for await (const frame of kit.fleet.follow(place.cursor, signal)) {
+    place.failures = 0;
+    const isKept = await take(kit, typing, frame);
+    // Whatever ended before the stream was followed for the first time is in no frame.
+    if (place.cursor === null) await reconcile(kit);
+    place.cursor = frame.cursor;
+    const isDue = frame.type === "hello" || performance.now() - keptAt > cursorEveryMs;
+    if (!isKept && isDue) await kit.store.keepMemory({ key: cursorKey, value: frame.cursor });
+    if (isKept || isDue) keptAt = performance.now();
   }
 }
 
@@ -200,11 +204,23 @@ async function showDecision(kit: Kit, tables: Statements, { task }: TaskFrame, d
   kit.ring("outbox");
 }
 
-/** Frames were lost: every run that a chat still waits for is looked at. */
-async function reconcile(kit: Kit): Promise<void> {
-  for (const run of await kit.store.listOpenRuns()) {
+/** A net under the stream: runs that have been open for long are looked at from time to time. */
+export async function sweep(kit: Kit, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await rest(sweepEveryMs, signal);
+    if (signal.aborted) return;
+    await reconcile(kit, sweepEveryMs).catch((error: unknown) =>
+      kit.log.debug({ err: error }, "runs were not looked at"),
+    );
+  }
+}
+
+/** Every run that a chat still waits for is looked at as it is, oldest first. */
+async function reconcile(kit: Kit, olderThanMs = 0): Promise<void> {
+  const runs = (await kit.store.listOpenRuns()).filter(({ ageMs }) => ageMs >= olderThanMs);
+  for (const run of runs) {
     const task = run.taskId === null ? null : await kit.fleet.findTask(run.taskId);
-    const event = task?.events.at(-1);
+    const event = task?.events.findLast(({ kind }) => kind !== "side_effect" && kind !== "note");
     if (!task || !event) continue;
     const steps = planRunFrame(run, { task, event }).filter(({ kind }) => kind === "end" || kind === "ask");
     await kit.store.together((tables) => takeSteps(kit, tables, { run, frame: { task, event }, steps }));

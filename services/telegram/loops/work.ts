@@ -2,7 +2,7 @@
 import { rest } from "@signalbox/common/tail.ts";
 import { commands } from "../command.ts";
 import type { Notifier } from "../notifier.ts";
-import { follow } from "./follower.ts";
+import { follow, sweep } from "./follower.ts";
 import { buildInbox } from "./inbox.ts";
 import type { Bell, Kit } from "./kit.ts";
 import { buildLeader, type LeadPace } from "./leader.ts";
@@ -43,6 +43,7 @@ export function buildWork(kit: Kit, { holder, leadPace, webhook, retentionDays, 
       presenter.run(signal),
       presenter.calm(signal),
       follow(kit, typing, signal),
+      sweep(kit, signal),
       typing.run(signal),
       watchAgents(kit, signal),
       audit(kit, signal),

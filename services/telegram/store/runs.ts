@@ -44,7 +44,7 @@ export function listOpenRuns(db: Queryable, bot: string): Promise<ChatRun[]> {
   return many(
     db,
     toRun,
-    sql`select ${columns} from telegram_runs where bot = ${bot} and is_open order by update_id limit 10000`,
+    sql`select ${columns} from telegram_runs where bot = ${bot} and is_open order by update_id limit 1000`,
   );
 }
 
