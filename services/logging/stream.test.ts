@@ -87,6 +87,18 @@ test.concurrent("a position that this log never had is told as a gap, and the cl
   expect(follower.messages()).toEqual(["new"]);
 });
 
+test.concurrent("who asks for positions alone is told each of them, and no record", async () => {
+  await using logging = await startLogging();
+  await using silent = await logging.follow("positions=true");
+  await silent.until(() => silent.position() !== null);
+  await logging.post({ level: "info", service: "test", message: "one" });
+  await using loud = await logging.follow("", 0);
+  await loud.until(() => loud.messages().length === 1);
+  await silent.until(() => silent.position() === loud.position());
+  expect(silent.logs()).toEqual([]);
+  expect((await logging.get("/logs/stream?positions=maybe")).status).toBe(400);
+});
+
 test.concurrent("without a key or a password there is no stream", async () => {
   await using logging = await startLogging();
   expect((await fetch(`${logging.url}/logs/stream`)).status).toBe(401);

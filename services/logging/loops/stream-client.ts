@@ -22,6 +22,8 @@ export type Sink = {
 
 export type StreamClientOptions = {
   filter: LogFilter;
+  /** Is told where the log stands, page by page, and sent no records. */
+  isSilent: boolean;
   sink: Sink;
   /** The tail's position: everything up to it has been delivered. */
   position(): number;
@@ -32,6 +34,7 @@ export type StreamClientOptions = {
 const maxPendingBytes = 1_048_576;
 const slowLimitMs = 30_000;
 const pageRows = 500;
+const quietBytes = 4_096;
 /** Numbers that one read goes through: what lets nothing through would else read the whole log in one statement. */
 const spanRows = 50_000;
 /** A client whose filter lets nothing through is told its position at most this often. */
@@ -64,14 +67,21 @@ export class StreamClient {
   /** Called by the tail with each page, in order. */
   offer(page: Page): void {
     if (!this.#isLive) return;
+    if (this.#options.isSilent) this.#tellPosition(page.upTo);
     // A page that was not read because nobody listened when it came, or a client that does not read.
-    if (page.rows === null || this.#options.sink.pendingBytes() > maxPendingBytes) this.#fallBehind();
+    else if (page.rows === null || this.#options.sink.pendingBytes() > maxPendingBytes) this.#fallBehind();
     else {
       this.#send(
         this.#match === null && this.#position <= page.after ? page.shared() : this.#select(page.rows),
         page.upTo,
       );
     }
+  }
+
+  #tellPosition(upTo: number): void {
+    this.#position = Math.max(this.#position, upTo);
+    // One that does not read needs only the last of them, which the heartbeat repeats.
+    if (this.#options.sink.pendingBytes() < quietBytes) this.#options.sink.write(toPositionBlock(this.#position));
   }
 
   heartbeat(): void {
@@ -100,6 +110,7 @@ export class StreamClient {
     const { sink, signal, position, readAfter, filter } = this.#options;
     while (await sink.drained(slowLimitMs, signal)) {
       const end = position();
+      if (this.#options.isSilent) this.#position = Math.max(this.#position, end);
       if (this.#position >= end) {
         sink.write(toPositionBlock(this.#position));
         this.#isLive = true;

@@ -21,6 +21,8 @@ export type Page = {
 
 export type OpenStream = {
   filter: LogFilter;
+  /** Wants to know where the log stands, and none of its records. */
+  isSilent: boolean;
   /** The last position that the client knows; null starts from now. */
   after: number | null;
   hasGap: boolean;
@@ -42,6 +44,7 @@ export function buildStreams({
 }) {
   const clients = new Set<StreamClient>();
   let published = 0;
+  let readers = 0;
 
   return {
     count: () => clients.size,
@@ -53,7 +56,7 @@ export function buildStreams({
     started: () => tail().started,
 
     async readTail(after: number, upTo: number, limit: number): Promise<TailRow[]> {
-      if (clients.size > 0) {
+      if (readers > 0) {
         const rows = await store.readTail({ after, upTo, limit });
         // Large records make a page shorter than the tail would know; there may be more at once.
         if (rows.length > 0 && rows.length < limit && (rows.at(-1)?.seq ?? upTo) < upTo) tail().ring();
@@ -71,14 +74,16 @@ export function buildStreams({
     },
 
     /** Serves one client until it is gone or the signal comes. */
-    async open({ filter, after, hasGap, sink, signal }: OpenStream): Promise<void> {
+    async open({ after, hasGap, ...wanted }: OpenStream): Promise<void> {
       const position = () => tail().position();
-      const client = new StreamClient({ filter, sink, position, readAfter: store.readAfter, signal }, after);
+      const client = new StreamClient({ ...wanted, position, readAfter: store.readAfter }, after);
       clients.add(client);
+      readers += wanted.isSilent ? 0 : 1;
       try {
         await client.run({ hasGap });
       } finally {
         clients.delete(client);
+        readers -= wanted.isSilent ? 0 : 1;
       }
     },
 

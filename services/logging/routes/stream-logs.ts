@@ -17,6 +17,9 @@ const StreamQuery = Type.Object(
   {
     ...filters,
     since: Type.Optional({ ...Cursor, description: "an `id:` of this stream, as Last-Event-ID; or a time" }),
+    positions: Type.Optional(
+      Type.Boolean({ description: "true: where the log stands, without its records; for who may want them later" }),
+    ),
     auth: Type.Optional(Type.String({ maxLength: 2_000, description: "base64 of user:pass, for browsers" })),
   },
   { additionalProperties: false },
@@ -40,7 +43,8 @@ export const streamLogs = ({ store, streams }: Context) =>
         status: 200,
         headers: { "content-type": "text/event-stream; charset=utf-8", "x-accel-buffering": "no" },
         async stream(response) {
-          await streams.open({ filter, after: from, hasGap, sink: toSink(response), signal });
+          const isSilent = query.positions === true;
+          await streams.open({ filter, isSilent, after: from, hasGap, sink: toSink(response), signal });
           // Of a client that has not read for too long the rest would wait for ever.
           if (!signal.aborted && response.writableLength > 0) response.destroy();
         },
@@ -52,7 +56,7 @@ type Start = { filter: LogFilter; after: number | null };
 
 /** A number continues after a record; a time is a filter like the others, and starts from now. */
 function toStart(
-  { auth: _auth, since, ...filter }: Static<typeof StreamQuery>,
+  { auth: _auth, positions: _positions, since, ...filter }: Static<typeof StreamQuery>,
   lastEventId: string | string[] | undefined,
 ): Start {
   const isTime = since !== undefined && isInstant(since);

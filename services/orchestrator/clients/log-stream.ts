@@ -11,14 +11,22 @@ export type LogItem =
 
 export type LogFilter = { level?: string; service?: string; traceId?: string; correlationId?: string; taskId?: string };
 
+export type FollowOptions = {
+  after: number | null;
+  filter?: LogFilter;
+  positionsOnly?: boolean;
+  signal: AbortSignal;
+};
+
 export type LogStreamClient = {
   /**
    * Follows the stream until the signal or the connection ends.
    *
    * @param after number of the last record that is known; null starts from now
+   * @param positionsOnly only where the log stands: reading, sending and parsing records that nobody sees costs three services
    * @throws Error when the service cannot be reached, refuses, or goes silent
    */
-  follow(options: { after: number | null; filter?: LogFilter; signal: AbortSignal }): AsyncGenerator<LogItem>;
+  follow(options: FollowOptions): AsyncGenerator<LogItem>;
   close(): Promise<void>;
 };
 
@@ -29,8 +37,9 @@ const maxLineBytes = 4_194_304;
 export function buildLogStreamClient(options: { url: string; internalKey: string }): LogStreamClient {
   const connections = new Connections({ connect: { timeout: 3_000 }, headersTimeout: 5_000, bodyTimeout: silenceMs });
   return {
-    async *follow({ after, filter, signal }) {
+    async *follow({ after, filter, positionsOnly = false, signal }) {
       const url = new URL("/logs/stream", options.url);
+      if (positionsOnly) url.searchParams.set("positions", "true");
       for (const [key, value] of Object.entries(filter ?? {}))
         if (value !== undefined) url.searchParams.set(key, value);
       const response = await request(url, {

@@ -88,14 +88,13 @@ export function buildHub(options: HubOptions): Hub {
     else if (logSeq === null || item.seq > logSeq) publish(toLogPart(item));
   }
 
-  async function followOnce(signal: AbortSignal): Promise<void> {
-    try {
-      for await (const item of options.logs.follow({ after: logSeq, signal })) take(item);
-    } finally {
-      // Whoever is away is not waited for by each client anew.
-      firstWord.resolve();
-    }
-  }
+  const logFeed = buildLogFeed({
+    follow: (positionsOnly, signal) => options.logs.follow({ after: logSeq, positionsOnly, signal }),
+    isWatched: () => subscribers.size > 0,
+    take,
+    // Whoever is away is not waited for by each client anew.
+    onEnd: firstWord.resolve,
+  });
 
   return {
     position,
@@ -105,7 +104,7 @@ export function buildHub(options: HubOptions): Hub {
       if (page.every(isEntry)) return;
       for (const subscriber of subscribers) subscriber.missedTasks();
     },
-    subscribe: (subscriber) => add(subscribers, subscriber),
+    subscribe: (subscriber) => add(subscribers, subscriber, logFeed.judge),
     subscribers: () => subscribers.size,
     onStep: listeners.onStep,
     onEntry: listeners.onEntry,
@@ -114,13 +113,58 @@ export function buildHub(options: HubOptions): Hub {
       await options.tail.started;
       if (logSeq === null) await Promise.race([firstWord.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
-    followLogs: (signal) => followForever(followOnce, options.log, signal),
+    followLogs: (signal) => followForever(logFeed.follow, options.log, signal),
+  };
+}
+
+type LogFeedOptions = {
+  follow(positionsOnly: boolean, signal: AbortSignal): AsyncIterable<LogItem>;
+  isWatched(): boolean;
+  take(item: LogItem): void;
+  onEnd(): void;
+};
+
+/**
+ * The log stream with its records while somebody watches, else with its positions alone. The one is left for the other between two
+ * items, and the next begins where that one stood, so nothing is missed: a position that comes when somebody watches already may
+ * pass over records that they should have been sent, and is not taken.
+ */
+function buildLogFeed({ follow, isWatched, take, onEnd }: LogFeedOptions) {
+  let isSilent = false;
+  let turn = new AbortController();
+
+  /** @returns whether to go on with the other kind at once */
+  async function followOne(signal: AbortSignal): Promise<boolean> {
+    isSilent = !isWatched();
+    turn = new AbortController();
+    try {
+      for await (const item of follow(isSilent, AbortSignal.any([signal, turn.signal]))) {
+        if (isSilent === isWatched()) return true;
+        take(item);
+      }
+    } catch (error) {
+      if (!turn.signal.aborted) throw error;
+    } finally {
+      onEnd();
+    }
+    return turn.signal.aborted && !signal.aborted;
+  }
+
+  return {
+    /** Somebody has come: what is silent is left at once, not with the next record. */
+    judge(): void {
+      if (isSilent && isWatched()) turn.abort();
+    },
+    async follow(signal: AbortSignal): Promise<void> {
+      while (await followOne(signal));
+    },
   };
 }
 
 /** Takes it out again by calling what this answers with. */
-function add<T>(set: Set<T>, one: T): () => void {
+function add<T>(set: Set<T>, one: T, onAdded?: () => void): () => void {
   set.add(one);
+  onAdded?.();
   return () => set.delete(one);
 }
 
