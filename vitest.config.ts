@@ -7,6 +7,8 @@ export default defineConfig({
     pool: "forks",
     // Most of a test's time is spent waiting for the database; the limit of open databases is its connections.
     maxConcurrency: 8,
+    // For the same reason more files run side by side than there are cores; by default it would be one fewer.
+    maxWorkers: 3,
     // Generous: on a busy machine everything takes long, and a failure by time says nothing.
     testTimeout: 60_000,
     hookTimeout: 60_000,
