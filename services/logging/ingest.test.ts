@@ -177,9 +177,14 @@ test.concurrent("a page in a browser reports as much as a person reads; services
     });
   const lines = (count: number) =>
     Array.from({ length: count }, (_, n) => ({ ...record(`error ${n}`), service: "dashboard" }));
-  expect(await (await report({ authorization: basic }, lines(70))).json()).toMatchObject({ accepted: 60 });
-  const one = await report({ authorization: basic }, lines(1)[0]);
-  expect([one.status, one.headers.get("retry-after")]).toEqual([429, "5"]);
+  const { accepted } = (await (await report({ authorization: basic }, lines(200))).json()) as { accepted: number };
+  // One a second comes back, and a busy machine may take seconds.
+  expect(accepted).toBeGreaterThanOrEqual(60);
+  expect(accepted).toBeLessThan(120);
+  const more = await Promise.all(lines(30).map((line) => report({ authorization: basic }, line)));
+  const refused = more.filter(({ status }) => status === 429);
+  expect(refused.length).toBeGreaterThan(0);
+  expect(refused.every(({ headers }) => headers.get("retry-after") === "5")).toBe(true);
   expect(await (await report({ "x-internal-key": internalKey }, lines(70))).json()).toMatchObject({ accepted: 70 });
   expect(await (await report({ authorization: basic }, record("a script's"))).json()).toMatchObject({ accepted: 1 });
   expect((await report({}, lines(1)[0])).status).toBe(401);

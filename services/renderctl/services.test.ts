@@ -171,5 +171,5 @@ test("every type that changes the account is registered as one that waits for ap
   }
   // Listing a service in RENDER_MONITOR_SERVICES is the consent to its repairs.
   const free = Object.keys(approvals).filter((type) => approvals[type] !== "required");
-  expect(free).toEqual(["render.repair"]);
+  expect(free).toEqual(["renderctl.repair"]);
 });
