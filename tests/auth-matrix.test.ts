@@ -75,6 +75,17 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
     internal: ["POST /notify", "POST /run/notify"],
     signed: ["POST /telegram/webhook"],
   },
+  "posthog-watcher": {
+    any: [
+      ...["GET /findings", "GET /findings/{id}"],
+      ...["ack", "snooze", "resolve", "decline"].map((act) => `POST /findings/{id}/${act}`),
+      ...["GET /monitors", "GET /monitors/{name}", "PUT /monitors/{name}", "POST /monitors/{name}/dry-run"],
+      ...["GET /wakeups", "PUT /wakeups"],
+      ...["POST /watch/run", "GET /watch/runs/{id}", "GET /watch/status", "POST /watch/stop", "POST /watch/resume"],
+    ],
+    internal: ["watch", "wakeup", "flag-set", "annotate"].map((run) => `POST /run/${run}`),
+    signed: ["POST /webhooks/posthog"],
+  },
 };
 
 const user = "operator";
@@ -164,6 +175,9 @@ async function start(name: string) {
       TELEGRAM_WEBHOOK_SECRET: "a-webhook-secret",
       ORCHESTRATOR_URL: "http://127.0.0.1:9",
       LOGGING_URL: "http://127.0.0.1:9",
+      POSTHOG_HOST: "http://127.0.0.1:9",
+      POSTHOG_PROJECT_ID: "1",
+      POSTHOG_API_KEY: "a-key-of-posthog",
       RENDER_API_TOKEN: "a-token-of-render",
       RENDER_API_BASE_URL: "http://127.0.0.1:9",
       LOG_LEVEL: "fatal",

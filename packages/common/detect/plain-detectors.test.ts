@@ -43,10 +43,12 @@ test("nothing is alarming where there is always something, and nowhere else", ()
   expect(detector.judge({ at: at + 15 * hourMs, value: 0 }).score).toBe(0);
 });
 
-test("a signature is new until it is learned, and the longest unseen is forgotten first", () => {
+test("a signature is new until it was once frequent, or for a day; the longest unseen is forgotten first", () => {
   const detector = buildSignatures({ least: 5, remembered: 2 });
-  const seen = (key: string, value = 10) => detector.judge({ at: 0, key, value }).score;
-  expect([seen("a"), seen("a", 4)]).toEqual([2, 0.8]);
-  for (const key of ["a", "b", "a", "c"]) detector.learn({ at: 0, key, value: 1 });
+  const seen = (key: string, { value = 10, at = 0 } = {}) => detector.judge({ at, key, value }).score;
+  expect([seen("a"), seen("a", { value: 4 })]).toEqual([2, 0.8]);
+  detector.learn({ at: 0, key: "a", value: 1 });
+  expect([seen("a", { at: 23 * hourMs }), seen("a", { at: 24 * hourMs })]).toEqual([2, 0]);
+  for (const key of ["a", "b", "a", "c"]) detector.learn({ at: 0, key, value: 5 });
   expect([seen("a"), seen("b"), seen("c")]).toEqual([0, 2, 0]);
 });

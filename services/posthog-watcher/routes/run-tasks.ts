@@ -1,0 +1,123 @@
+/* What the watcher does as an agent: looks, wakes up, sets flags, writes annotations. */
+import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/agent-run.ts";
+import { type Static, Type } from "typebox";
+import type { Context } from "../context.ts";
+import { FlagConflictError } from "../flag-conflict.ts";
+import { PosthogError } from "../posthog-failure.ts";
+import { WakeupItem } from "../wakeup.ts";
+
+const closed = { additionalProperties: false } as const;
+
+export const WatchRun = Type.Object({ monitor: Type.Optional(Type.String({ minLength: 1, maxLength: 100 })) }, closed);
+export const WatchWakeup = Type.Object(
+  {
+    title: WakeupItem.properties.title,
+    prompt: WakeupItem.properties.prompt,
+    query: WakeupItem.properties.query,
+    at: Type.Optional(Type.String({ format: "date-time" })),
+    isLate: Type.Optional(Type.Boolean()),
+  },
+  closed,
+);
+export const SetFlag = Type.Object(
+  {
+    flag: Type.String({ minLength: 1, maxLength: 400, description: "the flag's key" }),
+    active: Type.Boolean(),
+    expected: Type.Optional(
+      Type.Object(
+        { active: Type.Optional(Type.Boolean()), version: Type.Optional(Type.Integer()) },
+        { ...closed, description: "what it was when somebody decided; if it is not any more, nothing is done" },
+      ),
+    ),
+  },
+  closed,
+);
+export const Annotate = Type.Object(
+  {
+    content: Type.String({ minLength: 1, maxLength: 400 }),
+    at: Type.Optional(Type.String({ format: "date-time" })),
+    key: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 200, description: "a part of the content by which it is found again" }),
+    ),
+  },
+  closed,
+);
+
+/** @throws AgentError */
+function explain(error: unknown): never {
+  if (error instanceof FlagConflictError)
+    throw new AgentError(error.message, { code: "flag_conflict", details: error.found });
+  if (!(error instanceof PosthogError)) throw error;
+  throw new AgentError(error.message, {
+    code: `posthog_${error.kind}`,
+    retryable: error.kind === "unknown" || error.kind === "limited",
+    retryAfterMs: error.retryAfterMs,
+    cause: error,
+  });
+}
+
+export async function runWatch(context: Context, run: RunContext<Static<typeof WatchRun>>): Promise<RunOutcome> {
+  const monitor = run.payload.monitor ?? null;
+  if (monitor !== null && (await context.book.find(monitor)) === null) {
+    throw new AgentError(`There is no monitor ${monitor}.`, { code: "not_found" });
+  }
+  return { result: await context.runNow(monitor, `task-${run.taskId ?? "none"}`, run.signal).catch(explain) };
+}
+
+export async function runWakeup(context: Context, run: RunContext<Static<typeof WatchWakeup>>): Promise<RunOutcome> {
+  return { result: await context.runWakeup(run.payload, run.signal).catch(explain) };
+}
+
+export async function runSetFlag(context: Context, run: RunContext<Static<typeof SetFlag>>): Promise<RunOutcome> {
+  const { flag, active } = run.payload;
+  refuseUnlessMayAct(context);
+  const { pins } = context.kit;
+  if (pins.flags.length > 0 && !pins.flags.includes(flag)) {
+    throw new AgentError(`The flag ${flag} is not among POSTHOG_PIN_FLAGS.`, { code: "not_allowed" });
+  }
+  const { before, after } = await context.setFlag(run.payload).catch(explain);
+  const isChange = before.active !== after.active;
+  if (isChange) {
+    await run.sideEffect({
+      system: "posthog",
+      did: "flag.set",
+      flag,
+      from: before.active,
+      to: after.active,
+      version: after.version,
+    });
+  }
+  const undo = {
+    type: "posthog.flag.set",
+    payload: { flag, active: before.active, expected: { active: after.active } },
+  };
+  return {
+    result: {
+      ...{ flag, isChange },
+      before: { active: before.active, version: before.version },
+      after: { active: after.active, version: after.version },
+      ...(isChange && { undo }),
+      ...(after.active !== active && {
+        pending: "PostHog has taken the request, but the flag is as it was; it may wait for an approval there",
+      }),
+    },
+  };
+}
+
+export async function runAnnotate(context: Context, run: RunContext<Static<typeof Annotate>>): Promise<RunOutcome> {
+  const { content, at = new Date(context.kit.clock()).toISOString(), key = content } = run.payload;
+  refuseUnlessMayAct(context);
+  const { posthog } = context.kit;
+  // There is no idempotency there: whoever runs twice finds the first one.
+  const [known] = await posthog.listAnnotations({ search: key }).catch(explain);
+  if (known) return { result: { annotationId: known.id, isNew: false } };
+  const made = await posthog.createAnnotation(content, at).catch(explain);
+  await run.sideEffect({ system: "posthog", did: "annotation.create", annotationId: made.id, content });
+  return { result: { annotationId: made.id, isNew: true } };
+}
+
+/** @throws AgentError */
+function refuseUnlessMayAct({ kit }: Context): void {
+  if (kit.mayAct.includes("posthog")) return;
+  throw new AgentError("POSTHOG_MAY_ACT does not name posthog, so nothing is changed there.", { code: "not_allowed" });
+}
