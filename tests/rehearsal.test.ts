@@ -21,7 +21,7 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
   await fleet.says(/Ready after/, 90_000);
   const file = (await readFleetFile(place)) as Awaited<ReturnType<typeof readFleetFile>> & { emulators: Emulators };
   expect(Object.keys(file.emulators).sort()).toEqual(["github", "posthog", "render", "telegram"]);
-  for (const name of ["orchestrator", "logging", "echo-agent", "renderctl", "telegram"]) {
+  for (const name of ["orchestrator", "logging", "echo-agent", "renderctl", "posthog-watcher", "telegram"]) {
     expect(file.services[name]).toMatchObject({ state: "running" });
   }
   expect(fleet.output()).not.toContain("rnd_real");
