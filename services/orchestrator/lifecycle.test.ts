@@ -180,7 +180,7 @@ test.concurrent("a deferred run that goes silent is lost and runs again", async 
     return { result: "second" };
   });
   await box.register(agent, [{}]);
-  const task = await box.post({ type: "work", timeoutMs: 500 });
+  const task = await box.post({ type: "work", timeoutMs: 2_500 });
   const done = await box.until(task.id, (now) => now.status === "completed");
   expect(kindsOf(done)).toEqual(["created", "started", "lease_expired", "retry_scheduled", "started", "completed"]);
 });

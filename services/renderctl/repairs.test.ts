@@ -56,7 +56,14 @@ test("a fix that does not help is taken back, tried no second time, and a person
   control.scriptBuild({ serviceId: renderctl.service.id, times: 9, status: "build_failed", log });
   await story(renderctl, "reverted");
   expect(renderctl.service.details.publishPath).toBe("build");
-  const reported = await story(renderctl, "reported");
+  // The report is written first, then the task that asks a person.
+  const reported = (await eventually(
+    async () => (await story(renderctl, "reported")).taskId && story(renderctl, "reported"),
+    {
+      what: "the task of the report",
+      timeoutMs: 30_000,
+    },
+  )) as { taskId: string };
   const waiting = await renderctl.until(reported.taskId, ({ waitingFor }) => waitingFor === "approval");
   expect(waiting).toMatchObject({
     type: "render.deploy",
