@@ -8,10 +8,11 @@ import { detect } from "./measures/detect.ts";
 import { fleet } from "./measures/fleet.ts";
 import { logs } from "./measures/logs.ts";
 import { queue } from "./measures/queue.ts";
+import { watch } from "./measures/watch.ts";
 import { judge, replaceSection, toSection } from "./report.ts";
 
 /** Every measure, in the order in which they are run. */
-const measures: readonly Measure[] = [fleet, queue, logs, detect];
+const measures: readonly Measure[] = [fleet, queue, logs, detect, watch];
 
 const defaults = { rounds: 5, tasks: 5_000 };
 const most = { rounds: 20, tasks: 20_000 };

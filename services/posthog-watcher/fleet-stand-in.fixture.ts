@@ -85,10 +85,14 @@ function readRoute(state: State): Route {
 }
 
 const filters = ["type", "status", "waitingFor", "source"] as const;
+const Words = Object.fromEntries(
+  [...filters, "since", "until", "limit"].map((key) => [key, Type.Optional(Type.String())]),
+);
+const TaskQuery = Type.Object(Words, { additionalProperties: false });
 
 function listRoute(state: State): Route {
   return defineRoute({
-    ...{ method: "GET", path: "/tasks", auth: "internal", summary: "list", query: Open, replies: { 200: Any } },
+    ...{ method: "GET", path: "/tasks", auth: "internal", summary: "list", query: TaskQuery, replies: { 200: Any } },
     async handle({ query }) {
       ensureThere(state);
       const wanted = query as Record<string, string>;

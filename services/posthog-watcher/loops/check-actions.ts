@@ -75,16 +75,18 @@ async function checkMetric(kit: Kit, action: Action): Promise<void> {
   const now = kit.clock();
   if (finding.status === "resolved" || finding.status === "declined")
     return conclude(kit, action, { to: "helped", finding });
-  if (now - action.finishedAt < kit.checkMs || !(await hasNewBuckets(kit, action))) return;
-  const isUndoable = action.undo !== null;
-  await conclude(kit, action, { to: isUndoable ? "reversed" : "not_helped", finding });
+  if (now - action.finishedAt < kit.checkMs) return;
+  const sight = await lookAt(kit, action, finding);
+  if (sight === "too early" || sight === "coming back") return;
+  await conclude(kit, action, { to: action.undo === null ? "not_helped" : "reversed", finding });
 }
 
-/** Nothing follows from time alone: the metric must have been read since. */
-async function hasNewBuckets({ store, checkMs }: Kit, { monitor, finishedAt }: Action): Promise<boolean> {
-  const states = await store.states.listStates();
-  const judgedUntil = states.find((state) => state.monitor === monitor)?.judgedUntil ?? 0;
-  return judgedUntil >= (finishedAt ?? 0) + Math.min(checkMs, 3_600_000) / 2;
+/** Nothing follows from time alone: the metric must have been read since, and must not be on its way back. */
+async function lookAt({ store, checkMs }: Kit, { monitor, finishedAt }: Action, { evidence }: Finding) {
+  const state = (await store.states.listStates()).find((one) => one.monitor === monitor);
+  if ((state?.judgedUntil ?? 0) < (finishedAt ?? 0) + Math.min(checkMs, 3_600_000) / 2) return "too early" as const;
+  const track = state?.tracks[evidence.series ?? ""];
+  return track?.phase === "episode" && track.good > 0 ? ("coming back" as const) : ("still bad" as const);
 }
 
 type Conclusion = { to: "helped" | "not_helped" | "reversed"; finding: Finding };

@@ -46,11 +46,13 @@ export function buildWatch(kit: Kit, pace: WatchPace): Watch {
   }
 
   async function tick(signal: AbortSignal): Promise<void> {
-    await attempt("a run", () => runAll(kit, status, signal));
+    const answered: Answered[] = [];
+    await attempt("a run", () => runAll(kit, { status, answered, signal }));
     await attempt("waking snoozed findings", () => wakeSnoozed(kit));
     await attempt("firing wakeups", () => fireWakeups(kit));
-    if (performance.now() >= slowAt) {
-      slowAt = performance.now() + pace.slowMs;
+    const now = kit.clock();
+    if (now >= slowAt) {
+      slowAt = now + pace.slowMs;
       await attempt("watching flags", async () => {
         status.canReadFlags = (await watchFlags(kit)) !== null;
       });
@@ -58,8 +60,10 @@ export function buildWatch(kit: Kit, pace: WatchPace): Watch {
     }
     await attempt("checking actions", () => checkActions(kit));
     await attempt("sending", () => sendIntents(kit));
-    if (performance.now() >= dayAt) {
-      dayAt = performance.now() + 86_400_000;
+    // Whoever waits for a run waits for what follows from it, too.
+    for (const { ids, ...end } of answered) await attempt("ending a run", () => kit.store.runs.endRuns(ids, end));
+    if (now >= dayAt) {
+      dayAt = now + 86_400_000;
       await attempt("forgetting", () => forget(kit));
     }
   }
@@ -95,20 +99,19 @@ function untilRung(listen: (resolve: () => void) => void, ms: number, signal: Ab
   });
 }
 
+type Answered = { ids: string[]; state: "done" | "failed"; outcome: unknown };
+type Running = { status: WatchStatus; answered: Answered[]; signal: AbortSignal };
+
 /** First what was asked for, then whatever is due by itself. */
-async function runAll(kit: Kit, status: WatchStatus, signal: AbortSignal): Promise<void> {
+async function runAll(kit: Kit, { status, answered, signal }: Running): Promise<void> {
   const asked = await kit.store.runs.listQueuedRuns();
   for (const [monitor, group] of Map.groupBy(asked, (run) => run.monitor)) {
     const ids = group.map(({ id }) => id);
-    const key = ids[0] ?? "";
-    try {
-      const outcome = await runOnce(kit, { only: monitor, isForced: true, key }, signal);
-      await kit.store.runs.endRuns(ids, { state: "done", outcome });
-      note(kit, status, outcome);
-    } catch (error) {
-      await kit.store.runs.endRuns(ids, { state: "failed", outcome: { error: String(error) } });
-      throw error;
-    }
+    const answer: Answered = { ids, state: "failed", outcome: { error: "it broke off" } };
+    answered.push(answer);
+    const outcome = await runOnce(kit, { only: monitor, isForced: true, key: ids[0] ?? "" }, signal);
+    Object.assign(answer, { state: "done", outcome });
+    note(kit, status, outcome);
   }
   note(kit, status, await runOnce(kit, { only: null, isForced: false, key: `run-${kit.clock()}` }, signal));
 }

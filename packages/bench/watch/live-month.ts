@@ -1,0 +1,103 @@
+import { freshDatabase } from "@signalbox/testing/database.ts";
+import {
+  hourMs,
+  type MonthPlan,
+  monthEndsAt,
+  monthStartsAt,
+  planMonth,
+  type SeriesPlan,
+} from "@signalbox/testing/posthog-stand-in/month.ts";
+import { type PosthogStandIn, startPosthogStandIn } from "@signalbox/testing/posthog-stand-in/server.ts";
+import { eventNames, generateTraffic } from "@signalbox/testing/posthog-stand-in/traffic.ts";
+import { startFleetDouble } from "./fleet-double.ts";
+import { type Judgement, judgeMonth, type SeenFinding } from "./judge-month.ts";
+import { startWatcherProcess, type WatcherProcess } from "./watcher-process.ts";
+
+export type LivedMonth = { judgement: Judgement; messages: number; requestsAnHour: number; seconds: number };
+
+/** An hour's bucket is over, has settled, and a little more. */
+const minuteMs = 60_000;
+const lookAfterMs = 16 * minuteMs;
+
+/** Lets the watcher live through the month of a seed, an hour at a time, and judges what it said. */
+export async function liveMonth(seed: number, clusterUrl: string, signal: AbortSignal): Promise<LivedMonth> {
+  const startedAt = performance.now();
+  const plan = planMonth(seed);
+  const clock = { at: monthStartsAt + lookAfterMs - plan.series.length * minuteMs };
+  await using database = await freshDatabase(clusterUrl);
+  await using posthog = await startPosthogStandIn({ now: () => clock.at, hasLimits: false, asyncPolls: 0 });
+  await using fleet = await startFleetDouble(plan, () => clock.at);
+  posthog.control.addEvents([...generateTraffic(plan)]);
+  for (const { name } of plan.flags)
+    posthog.control.addFlag({ key: name, active: false, updated_at: new Date(monthStartsAt).toISOString() });
+  await using watcher = await startWatcherProcess(
+    {
+      ...{ DATABASE_URL: database.url, ORCHESTRATOR_URL: fleet.url, POSTHOG_HOST: posthog.url },
+      ...{ POSTHOG_PROJECT_ID: String(posthog.projectId), POSTHOG_API_KEY: posthog.apiKey },
+      POSTHOG_HOLIDAYS: plan.holidays.join(","),
+    },
+    clock.at,
+  );
+  await putMonitors(watcher, plan, clock);
+  await look(watcher);
+  const before = posthog.state.requests.length;
+  for (clock.at += hourMs; clock.at < monthEndsAt + lookAfterMs + 3 * hourMs; clock.at += hourMs) {
+    signal.throwIfAborted();
+    await liveHour({ watcher, posthog, plan }, clock.at);
+  }
+  const hours = (monthEndsAt - monthStartsAt) / hourMs;
+  return {
+    judgement: judgeMonth(plan, await readFindings(watcher)),
+    messages: fleet.made.filter((type) => type === "telegram.notify").length,
+    requestsAnHour: (posthog.state.requests.length - before) / hours,
+    seconds: (performance.now() - startedAt) / 1_000,
+  };
+}
+
+/** Each series gets a monitor with nothing said but what it is, a minute apart, as the budget of requests wants it. */
+async function putMonitors(watcher: WatcherProcess, { series }: MonthPlan, clock: { at: number }): Promise<void> {
+  for (const one of series) {
+    clock.at += minuteMs;
+    await watcher.turnTo(clock.at);
+    await watcher.ask(`/monitors/${one.name}`, { method: "PUT", body: toDefinition(one) });
+    await look(watcher);
+  }
+}
+
+function toDefinition(series: SeriesPlan) {
+  const [from, to] = eventNames(series);
+  if (series.kind === "funnel") return { funnel: { from, to } };
+  return series.kind === "errors" ? { errors: {}, where: { service: series.name } } : { event: from };
+}
+
+type Month = { watcher: WatcherProcess; posthog: PosthogStandIn; plan: MonthPlan };
+
+async function liveHour({ watcher, posthog, plan }: Month, now: number): Promise<void> {
+  for (const { name } of plan.flags.filter(({ at }) => at > now - hourMs && at <= now)) {
+    const flag = posthog.state.flags.find(({ key }) => key === name);
+    const at = plan.flags.find((one) => one.name === name)?.at ?? now;
+    if (flag) Object.assign(flag, { active: true, version: flag.version + 1, updated_at: new Date(at).toISOString() });
+  }
+  const failure = plan.apiFailures.find(({ from, to }) => now >= from && now < to);
+  if (failure) posthog.control.fail({ ...failure, times: 1_000, path: "/query/", headers: { "retry-after": "60" } });
+  await watcher.turnTo(now);
+  await look(watcher);
+  posthog.state.faults.length = 0;
+}
+
+async function look(watcher: WatcherProcess): Promise<void> {
+  const { state } = await watcher.ask<{ state: string }>("/watch/run", { method: "POST", body: {}, prefer: "wait=60" });
+  if (state !== "done") throw new Error(`a run of the watcher is ${state}`);
+}
+
+async function readFindings(watcher: WatcherProcess): Promise<SeenFinding[]> {
+  const found: SeenFinding[] = [];
+  let cursor: string | null = null;
+  do {
+    const query: string = cursor === null ? "" : `&cursor=${encodeURIComponent(cursor)}`;
+    const page: { items: SeenFinding[]; nextCursor: string | null } = await watcher.ask(`/findings?limit=200${query}`);
+    found.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return found;
+}
