@@ -30,7 +30,7 @@ export type PlannedQuery = {
   isOwn: boolean;
 };
 
-const mostColumns = 12;
+const mostColumns = 20;
 const mostRows = 50_000;
 
 export function planQueries(wanted: readonly Wanted[], pins: Pins): PlannedQuery[] {

@@ -16,29 +16,28 @@ import { startWatcherProcess, type WatcherProcess } from "./watcher-process.ts";
 export type LivedMonth = { judgement: Judgement; messages: number; requestsAnHour: number; seconds: number };
 
 /** An hour's bucket is over, has settled, and a little more. */
-const minuteMs = 60_000;
-const lookAfterMs = 16 * minuteMs;
+const lookAfterMs = 16 * 60_000;
 
 /** Lets the watcher live through the month of a seed, an hour at a time, and judges what it said. */
 export async function liveMonth(seed: number, clusterUrl: string, signal: AbortSignal): Promise<LivedMonth> {
   const startedAt = performance.now();
   const plan = planMonth(seed);
-  const clock = { at: monthStartsAt + lookAfterMs - plan.series.length * minuteMs };
+  const clock = { at: monthStartsAt + lookAfterMs };
   await using database = await freshDatabase(clusterUrl);
   await using posthog = await startPosthogStandIn({ now: () => clock.at, hasLimits: false, asyncPolls: 0 });
   await using fleet = await startFleetDouble(plan, () => clock.at);
   posthog.control.addEvents([...generateTraffic(plan)]);
   for (const { name } of plan.flags)
     posthog.control.addFlag({ key: name, active: false, updated_at: new Date(monthStartsAt).toISOString() });
-  await using watcher = await startWatcherProcess(
-    {
+  await using watcher = await startWatcherProcess({
+    nowMs: clock.at,
+    monitors: Object.fromEntries(plan.series.map((series) => [series.name, toDefinition(series)])),
+    env: {
       ...{ DATABASE_URL: database.url, ORCHESTRATOR_URL: fleet.url, POSTHOG_HOST: posthog.url },
       ...{ POSTHOG_PROJECT_ID: String(posthog.projectId), POSTHOG_API_KEY: posthog.apiKey },
       POSTHOG_HOLIDAYS: plan.holidays.join(","),
     },
-    clock.at,
-  );
-  await putMonitors(watcher, plan, clock);
+  });
   await look(watcher);
   const before = posthog.state.requests.length;
   for (clock.at += hourMs; clock.at < monthEndsAt + lookAfterMs + 3 * hourMs; clock.at += hourMs) {
@@ -54,16 +53,7 @@ export async function liveMonth(seed: number, clusterUrl: string, signal: AbortS
   };
 }
 
-/** Each series gets a monitor with nothing said but what it is, a minute apart, as the budget of requests wants it. */
-async function putMonitors(watcher: WatcherProcess, { series }: MonthPlan, clock: { at: number }): Promise<void> {
-  for (const one of series) {
-    clock.at += minuteMs;
-    await watcher.turnTo(clock.at);
-    await watcher.ask(`/monitors/${one.name}`, { method: "PUT", body: toDefinition(one) });
-    await look(watcher);
-  }
-}
-
+/** What its monitor says: nothing but which series it is. */
 function toDefinition(series: SeriesPlan) {
   const [from, to] = eventNames(series);
   if (series.kind === "funnel") return { funnel: { from, to } };

@@ -1,5 +1,5 @@
 import { type ChildProcess, fork } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { eventually } from "@signalbox/testing/eventually.ts";
@@ -20,9 +20,20 @@ const credentials = {
 };
 const authorization = `Basic ${Buffer.from(`${credentials.BASIC_AUTH_USER}:${credentials.BASIC_AUTH_PASS}`).toString("base64")}`;
 
+export type WatcherOptions = {
+  env: Record<string, string>;
+  /** its clock at the start */
+  nowMs: number;
+  /** definitions by name; they become files, as an operator would have them */
+  monitors: Record<string, object>;
+};
+
 /** The watcher as an operator would run it, but for its clock, which is ours. */
-export async function startWatcherProcess(env: Record<string, string>, nowMs: number): Promise<WatcherProcess> {
+export async function startWatcherProcess({ env, nowMs, monitors }: WatcherOptions): Promise<WatcherProcess> {
   const [port, folder] = [await findFreePort(), await mkdtemp(join(tmpdir(), "signalbox-month-"))];
+  for (const [name, definition] of Object.entries(monitors)) {
+    await writeFile(join(folder, `${name}.yaml`), JSON.stringify(definition));
+  }
   const url = `http://127.0.0.1:${port}`;
   const child = fork(join(repositoryRoot, "services/posthog-watcher/main.ts"), {
     execArgv: ["--import", join(repositoryRoot, "packages/testing/set-clock.ts")],
