@@ -67,7 +67,7 @@ async function readHeartbeat(
 ): Promise<Heartbeat | PosthogError | UnreadableError> {
   if (!due.some(({ monitor }) => monitor.hasHeartbeat)) return { watermark: null, counts: new Map() };
   const { text, values } = planHeartbeat(
-    { from: startOfBucket(now, hourMs) - 48 * hourMs, to: now, bucketMs: hourMs },
+    { from: startOfBucket(now, hourMs) - 26 * hourMs, to: now, bucketMs: hourMs },
     kit.pins,
   );
   try {
