@@ -42,11 +42,30 @@ test("a person's call is a task of that person that needs no approval, with ever
   await using box = await startRenderctl();
   const service = addSite(box);
   const { body } = await patch(box, service.id, { env: { A: "1", B: "2" }, deploy: true });
-  const task = await box.task(body.taskId);
-  expect(task).toMatchObject({ type: "render.env", status: "completed", approval: null, userKey: "person:operator" });
+  const task = await box.until(body.taskId, ({ status }) => status === "completed");
+  expect(task).toMatchObject({ type: "render.env", approval: null, userKey: "person:operator" });
   expect(task.events[0]).toMatchObject({ kind: "created", actor: "person:operator" });
   expect(sideEffects(task)).toEqual(["PUT update-env-var", "PUT update-env-var", "POST create-deploy"]);
   expect(body.deploy).toMatchObject({ id: service.deploys[0]?.id, trigger: "api" });
+});
+
+test("a deploy that was asked for with the variables is followed to its end, and the task ends as it does", async () => {
+  await using box = await startRenderctl({ render: { stageMs: 150 } });
+  const service = addSite(box, 1);
+  box.render.control.scriptBuild({ serviceId: service.id, times: 1, status: "build_failed", log: ["no"] });
+  const failing = await patch(box, service.id, { env: { A: "1", KEY_0: service.envVars.get("KEY_0") }, deploy: true });
+  const merge = { set: ["A"], unchanged: ["KEY_0"], removed: [] };
+  expect(failing).toMatchObject({ status: 200, body: { ...merge, deploy: { id: service.deploys[0]?.id } } });
+  const failed = await box.until(failing.body.taskId, ({ status }) => status === "failed");
+  expect(failed.error).toMatchObject({
+    code: "build_failed",
+    details: { ...merge, deploy: { status: "build_failed" } },
+  });
+  const { body } = await patch(box, service.id, { env: { A: "2" }, deploy: true });
+  const done = await box.until(body.taskId, ({ status }) => status === "completed");
+  expect(done.result).toMatchObject({ set: ["A"], deploy: { id: service.deploys[0]?.id, status: "live" } });
+  expect(done.events.filter(({ kind }) => kind === "progress").length).toBeGreaterThan(0);
+  expect(service.deploys).toHaveLength(2);
 });
 
 test("a service's call waits for a person, changes nothing before, and is done after the approval", async () => {

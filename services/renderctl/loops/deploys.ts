@@ -50,6 +50,13 @@ function noTarget(serviceId: string, target: Deploy | null): AgentError {
 }
 
 type Ask = (task: RenderTask) => Promise<Deploy | null>;
+type AskedFor = {
+  serviceId: string;
+  trigger: "api" | "rollback";
+  ask: Ask;
+  /** what else came of the task, to be told with the deploy */
+  also?: Record<string, unknown>;
+};
 
 async function askAndFollow(
   tools: Tools,
@@ -57,14 +64,24 @@ async function askAndFollow(
   trigger: "api" | "rollback",
   ask: Ask,
 ): Promise<RunOutcome> {
-  const { serviceId } = context.payload;
   const task = await openTask(tools, context);
-  const deploy = await asTask(() => ensureDeploy(tools, task, { serviceId, trigger, ask }));
-  await keep(tools, context, { deploy, wish: context.payload });
+  const { serviceId } = context.payload;
+  return await deployAndFollow(tools, context, task, { serviceId, trigger, ask });
+}
+
+export async function deployAndFollow(
+  tools: Tools,
+  context: RunContext,
+  task: RenderTask,
+  wanted: AskedFor,
+): Promise<RunOutcome> {
+  const { serviceId } = wanted;
+  const { deploy, also } = await asTask(() => ensureDeploy(tools, task, wanted));
+  await keep(tools, context, { deploy, wish: { serviceId } });
   context.signal.addEventListener("abort", () => void cancelWithTask(tools, context, { serviceId, deploy }), {
     once: true,
   });
-  return context.defer(() => asTask(() => follow(tools, context, { task, serviceId, deploy })));
+  return context.defer(() => asTask(() => follow(tools, context, { task, serviceId, deploy, also })));
 }
 
 const cancelBudgetMs = 15_000;
@@ -73,7 +90,7 @@ const cancelBudgetMs = 15_000;
 async function cancelWithTask(
   tools: Tools,
   context: RunContext,
-  { serviceId, deploy }: Omit<Followed, "task">,
+  { serviceId, deploy }: Pick<Followed, "serviceId" | "deploy">,
 ): Promise<void> {
   const signal = AbortSignal.timeout(cancelBudgetMs);
   const taskId = context.taskId ?? "";
@@ -89,23 +106,27 @@ async function cancelWithTask(
 }
 
 /** The deploy of this task, asked for once however often its process dies. */
-export async function ensureDeploy(
+async function ensureDeploy(
   { store }: Tools,
   { id, round, api }: RenderTask,
-  { serviceId, trigger, ask }: { serviceId: string; trigger: "api" | "rollback"; ask: Ask },
-): Promise<Deploy> {
+  { serviceId, trigger, ask, also = {} }: AskedFor,
+): Promise<{ deploy: Deploy; also: Record<string, unknown> }> {
   const newest = async () => (await api.deploys.page(serviceId, { limit: 20 })).items;
   const seenDeployId = (await newest())[0]?.id ?? null;
   const intent = await store.ensureIntent({ taskId: id, round, serviceId, seenDeployId });
   const known = intent.result?.deployId;
-  if (typeof known === "string") return await api.deploys.get(serviceId, known);
+  if (typeof known === "string") {
+    // What the attempt that asked has done besides is no news to this one, and still the task's result.
+    const before = (intent.result?.also ?? also) as Record<string, unknown>;
+    return { deploy: await api.deploys.get(serviceId, known), also: before };
+  }
   const found = intent.isNew ? null : findAsked(await newest(), intent.seenDeployId, trigger);
   // Queued deploys come without an answer: theirs is the newest that was not there before.
   const made = found ?? (await ask({ id, round, api })) ?? findAsked(await newest(), intent.seenDeployId, trigger);
   if (!made)
     throw new AgentError("Render queued a deploy and does not list it yet.", { code: "unavailable", retryable: true });
-  await store.fulfilIntent({ taskId: id, round }, { deployId: made.id, deploy: { ...made } });
-  return made;
+  await store.fulfilIntent({ taskId: id, round }, { deployId: made.id, deploy: { ...made }, also });
+  return { deploy: made, also };
 }
 
 async function keep({ store }: Tools, { taskId, trace }: RunContext, { deploy, wish }: Asked): Promise<void> {
@@ -118,9 +139,10 @@ const mostFollowMs = 3 * 3_600_000;
 /** Looks between two reports without news: a run that says nothing for its time-out counts as lost. */
 const looksUnsaid = 4;
 
-type Followed = { task: RenderTask; serviceId: string; deploy: Deploy };
+type Followed = { task: RenderTask; serviceId: string; deploy: Deploy; also: Record<string, unknown> };
 
-async function follow(tools: Tools, context: RunContext, { task, serviceId, deploy }: Followed): Promise<unknown> {
+async function follow(tools: Tools, context: RunContext, followed: Followed): Promise<unknown> {
+  const { task, serviceId, deploy } = followed;
   const { signal } = context;
   const startedAt = performance.now();
   let now = deploy;
@@ -138,7 +160,7 @@ async function follow(tools: Tools, context: RunContext, { task, serviceId, depl
     signal.throwIfAborted();
   }
   await keep(tools, context, { deploy: now, wish: { serviceId } });
-  return await toResult(task, serviceId, now);
+  return await toResult({ ...followed, deploy: now });
 }
 
 /** A look that fails for now is no reason to give a deploy up. */
@@ -152,7 +174,7 @@ async function look({ api }: RenderTask, serviceId: string, before: Deploy): Pro
 }
 
 /** @throws AgentError when it ended badly; nothing is tried again by itself then */
-async function toResult({ api }: RenderTask, serviceId: string, deploy: Deploy): Promise<unknown> {
+async function toResult({ task: { api }, serviceId, deploy, also }: Followed): Promise<unknown> {
   const { saying, end } = stageOf(deploy.status);
   const shown = toShownDeploy(deploy);
   if (end === "good") {
@@ -160,6 +182,7 @@ async function toResult({ api }: RenderTask, serviceId: string, deploy: Deploy):
     const willUndo = deploy.trigger === "rollback" && autoDeploy === "yes";
     return {
       serviceId,
+      ...also,
       deploy: shown,
       url: serviceDetails?.url ?? null,
       ...(willUndo && { note: "Auto-deploy is on: the next push to its branch will undo this rollback." }),
@@ -167,7 +190,7 @@ async function toResult({ api }: RenderTask, serviceId: string, deploy: Deploy):
   }
   throw new AgentError(`Deploy ${deploy.id} of ${serviceId} ${saying}.`, {
     code: deploy.status,
-    details: { serviceId, deploy: shown },
+    details: { serviceId, ...also, deploy: shown },
   });
 }
 

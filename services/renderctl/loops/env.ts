@@ -1,7 +1,6 @@
 import type { RunContext, RunOutcome } from "@signalbox/common/agent-run.ts";
 import { planMerge } from "../env-merge.ts";
-import { toShownDeploy } from "../render-views.ts";
-import { ensureDeploy } from "./deploys.ts";
+import { deployAndFollow } from "./deploys.ts";
 import { asTask, openTask, type Tools } from "./render-task.ts";
 
 export type EnvWish = { serviceId: string; env: Record<string, string>; clear?: boolean; deploy?: boolean };
@@ -28,9 +27,8 @@ export async function runEnv(tools: Tools, context: RunContext<EnvWish>): Promis
       }
     }
     if (!deploy) return { result: { serviceId, ...merge } };
+    // A service sees its values after a deploy, so the task is over when that is.
     const ask = () => api.deploys.create(serviceId);
-    const made = await ensureDeploy(tools, task, { serviceId, trigger: "api", ask });
-    await tools.store.keepDeploy(made, { serviceId, taskId: task.id, traceId: context.trace.traceId });
-    return { result: { serviceId, ...merge, deploy: toShownDeploy(made) } };
+    return await deployAndFollow(tools, context, task, { serviceId, trigger: "api", ask, also: merge });
   });
 }

@@ -50,7 +50,8 @@ export const patchEnv = (context: Context) =>
     async handle(input) {
       const { env, ...rest } = input.body;
       const payload = { serviceId: input.params.id, env: toTexts(env), ...rest };
-      return await ask(context, input, { type: "render.env", payload, status: 200 });
+      const early = begunDeploy(context);
+      return await ask(context, input, { type: "render.env", payload, status: 200, early });
     },
   });
 
@@ -110,6 +111,10 @@ function begunDeploy({ store }: Context) {
   return async ({ id }: SeenTask) => {
     const intent = await store.findIntent(id, 0);
     const begun = intent?.result?.deploy as Deploy | undefined;
-    return begun ? { deployId: begun.id, ...toShownDeploy(begun) } : null;
+    if (!begun) return null;
+    const shown = toShownDeploy(begun);
+    const also = intent?.result?.also as Record<string, unknown> | undefined;
+    // A deploy that is all that was asked for is the answer itself.
+    return also && "set" in also ? { ...also, deploy: shown } : { deployId: begun.id, ...shown };
   };
 }
