@@ -1,11 +1,13 @@
 /** renderctl in this process, a real orchestrator and the stand-in for Render beside it; for tests only. */
-import type { Agent } from "@signalbox/common/agent.ts";
+import { type Agent, defineTaskType } from "@signalbox/common/agent.ts";
 import type { Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startRenderStandIn } from "@signalbox/testing/render-stand-in/server.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
+import { startTestAgent } from "@signalbox/testing/test-agent.ts";
+import { Type } from "typebox";
 import { request } from "undici";
 import { buildApp, type Overrides } from "./app.ts";
 import { settings } from "./settings.ts";
@@ -113,6 +115,27 @@ export async function startRenderctl({ render: renderOptions, env = {}, override
       await database[Symbol.asyncDispose]();
     },
   };
+}
+
+export type TakenNotice = { text: string; kind: string; incident: string; dedupeKey: string; taskId?: string };
+
+/** Somebody who tells operators, such as telegram does; what they would be told. */
+export async function takeNotices({ orchestrator, onOrchestrator }: Renderctl) {
+  const notices: TakenNotice[] = [];
+  const chat = await startTestAgent({ url: orchestrator.url, internalKey }, [
+    defineTaskType({
+      ...{ type: "telegram.notify", path: "/run/notify", description: "Tells nobody" },
+      payloadSchema: Type.Unsafe<TakenNotice>(Type.Object({}, { additionalProperties: true })),
+      run: async ({ payload }) => {
+        notices.push(payload);
+        return { result: {} };
+      },
+    }),
+  ]);
+  await eventually(async () => (await onOrchestrator("/task-types")).text.includes("telegram.notify"), {
+    what: "somebody who takes notices",
+  });
+  return { notices, [Symbol.asyncDispose]: () => chat[Symbol.asyncDispose]() };
 }
 
 export type Renderctl = Awaited<ReturnType<typeof startRenderctl>>;

@@ -1,6 +1,13 @@
+import { buildLog } from "@signalbox/common/log.ts";
+import { buildPool } from "@signalbox/common/sql.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { type Renderctl, sideEffects, startRenderctl } from "./renderctl.fixture.ts";
+import { buildTaskClient } from "./clients/orchestrator.ts";
+import { buildRenderClient } from "./clients/render-client.ts";
+import { buildMonitor } from "./loops/monitor.ts";
+import { buildWorkspace } from "./loops/workspace.ts";
+import { type Renderctl, sideEffects, startRenderctl, takeNotices } from "./renderctl.fixture.ts";
+import { buildRepairStore } from "./store/repairs.ts";
 
 const repo = "https://github.com/acme/web";
 const vite = ["dist/index.html  0.46 kB │ gzip: 0.30 kB", "✓ built in 1.94s"];
@@ -56,14 +63,7 @@ test("a fix that does not help is taken back, tried no second time, and a person
   control.scriptBuild({ serviceId: renderctl.service.id, times: 9, status: "build_failed", log });
   await story(renderctl, "reverted");
   expect(renderctl.service.details.publishPath).toBe("build");
-  // The report is written first, then the task that asks a person.
-  const reported = (await eventually(
-    async () => (await story(renderctl, "reported")).taskId && story(renderctl, "reported"),
-    {
-      what: "the task of the report",
-      timeoutMs: 30_000,
-    },
-  )) as { taskId: string };
+  const reported = (await story(renderctl, "reported")) as { taskId: string };
   const waiting = await renderctl.until(reported.taskId, ({ waitingFor }) => waitingFor === "approval");
   expect(waiting).toMatchObject({
     type: "render.deploy",
@@ -97,4 +97,76 @@ test("a look-alike task with nobody's repair does nothing", async () => {
   const { id } = await renderctl.makeTask({ type: "renderctl.repair", payload: { repairId } }, "service");
   expect((await renderctl.until(id, ({ status }) => status === "failed")).error).toMatchObject({ code: "not_found" });
   expect(renderctl.render.control.writes()).toEqual([]);
+});
+
+/** A monitor of our own beside a renderctl whose monitor watches nobody. */
+function openMonitor({ database, render, orchestrator }: Renderctl, { events }: { events: string[] }) {
+  const pool = buildPool({ url: database.url, name: "test monitor", onError: () => undefined });
+  const client = buildRenderClient({ baseUrl: render.apiUrl, token: render.token });
+  const tasks = buildTaskClient({ url: orchestrator.url, internalKey: "test-internal-key" });
+  const logs = buildLog({ service: "renderctl", level: "fatal", format: "json", delivery: null });
+  const store = buildRepairStore(pool);
+  const build = (insert: typeof store.insert) =>
+    buildMonitor({
+      ...{ client, tasks, workspace: buildWorkspace(undefined), planner: { siteOf: async () => null } },
+      ...{ repairs: { ...store, insert }, monitored: ["shop"], log: () => logs.log, everyMs: 0 },
+    });
+  return {
+    dying: build(async () => {
+      events.push("died");
+      throw new Error("killed");
+    }),
+    living: build(store.insert),
+    [Symbol.asyncDispose]: async () => {
+      await Promise.all([client.close(), tasks.close(), pool.end(), logs.close()]);
+    },
+  };
+}
+
+test("a monitor that dies before it wrote its report has asked a person already, and the next one asks nobody again", async () => {
+  await using renderctl = await startMonitored({ buildCommand: "npm run build", publishPath: "dist" }, "nobody");
+  const { control } = renderctl.render;
+  const scripted = (log: string[]) =>
+    control.scriptBuild({ serviceId: renderctl.service.id, times: 1, status: "build_failed", log });
+  scripted(["src/a.ts(3,1): error TS2304: Cannot find name 'x'."]);
+  control.deploy(renderctl.service);
+  const events: string[] = [];
+  await using monitor = openMonitor(renderctl, { events });
+  const { signal } = new AbortController();
+  const asked = async () => (await renderctl.onOrchestrator("/tasks?waitingFor=approval")).body.items;
+  await expect(monitor.dying.look(signal)).rejects.toThrow("killed");
+  expect([events, await stories(renderctl)]).toEqual([["died"], []]);
+  const [task, ...others] = await asked();
+  expect(others).toEqual([]);
+  expect(task).toMatchObject({ type: "render.deploy", payload: { serviceId: renderctl.service.id } });
+  // Its log has grown meanwhile, so the next one would word it otherwise.
+  const [deploy] = renderctl.service.deploys;
+  const atMs = (deploy?.finishedAtMs ?? 0) + 1;
+  renderctl.service.logs.push({
+    id: "late",
+    atMs,
+    type: "build",
+    message: "src/b.ts(1,1): error TS1005: ';' expected.",
+  });
+  await monitor.living.look(signal);
+  await monitor.living.look(signal);
+  expect(await stories(renderctl)).toMatchObject([{ state: "reported", cause: "compile_error", taskId: task.id }]);
+  expect(await asked()).toHaveLength(1);
+});
+
+test("who takes notices is told of a failed build once, and in the same thread that it was repaired", async () => {
+  await using renderctl = await startMonitored({ buildCommand: "npm run build", publishPath: "dist" });
+  await using chat = await takeNotices(renderctl);
+  renderctl.service.details.publishPath = "build";
+  renderctl.render.control.deploy(renderctl.service);
+  const fixed = await story(renderctl, "fixed");
+  const news = await eventually(() => chat.notices.find(({ kind }) => kind === "deploy.repaired"), {
+    what: "the news",
+  });
+  expect(news).toMatchObject({
+    text: expect.stringContaining('publishPath is now "dist"'),
+    taskId: fixed.taskId,
+    incident: `deploy:${renderctl.service.id}:${fixed.deployId}`,
+  });
+  expect(chat.notices).toHaveLength(1);
 });

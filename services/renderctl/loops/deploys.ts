@@ -108,9 +108,10 @@ async function cancelWithTask(
 /** The deploy of this task, asked for once however often its process dies. */
 async function ensureDeploy(
   { store }: Tools,
-  { id, round, api }: RenderTask,
+  task: RenderTask,
   { serviceId, trigger, ask, also = {} }: AskedFor,
 ): Promise<{ deploy: Deploy; also: Record<string, unknown> }> {
+  const { id, round, api } = task;
   const newest = async () => (await api.deploys.page(serviceId, { limit: 20 })).items;
   const seenDeployId = (await newest())[0]?.id ?? null;
   const intent = await store.ensureIntent({ taskId: id, round, serviceId, seenDeployId });
@@ -122,7 +123,7 @@ async function ensureDeploy(
   }
   const found = intent.isNew ? null : findAsked(await newest(), intent.seenDeployId, trigger);
   // Queued deploys come without an answer: theirs is the newest that was not there before.
-  const made = found ?? (await ask({ id, round, api })) ?? findAsked(await newest(), intent.seenDeployId, trigger);
+  const made = found ?? (await ask(task)) ?? findAsked(await newest(), intent.seenDeployId, trigger);
   if (!made)
     throw new AgentError("Render queued a deploy and does not list it yet.", { code: "unavailable", retryable: true });
   await store.fulfilIntent({ taskId: id, round }, { deployId: made.id, deploy: { ...made }, also });

@@ -114,7 +114,8 @@ async function act(options: MonitorOptions, found: Found, signal: AbortSignal): 
   const fixBefore = Object.fromEntries(
     Object.keys(fix ?? {}).map((field) => [field, settingsOf(service)[field as keyof Fix]]),
   );
-  const row = { ...told, attempt: permission.attempt, fixBefore, fixAfter: fix, state: "found" as const, detail: null };
+  const begun = { state: "found" as const, detail: null, taskId: null };
+  const row = { ...told, ...begun, attempt: permission.attempt, fixBefore, fixAfter: fix };
   const repair = await repairs.insert(row);
   if (repair) await begin(options, repair, signal);
 }
@@ -122,16 +123,10 @@ async function act(options: MonitorOptions, found: Found, signal: AbortSignal): 
 async function begin({ tasks, repairs, log }: MonitorOptions, repair: Repair, signal: AbortSignal): Promise<void> {
   const { id, serviceName, cause, fixAfter } = repair;
   const task = { type: "renderctl.repair", payload: { repairId: id }, source: "renderctl monitor", maxAttempts: 5 };
-  const made = await tasks.create(
-    task,
-    { onBehalfOf: null, trace: newTrace(), idempotencyKey: `repair:${id}` },
-    signal,
-  );
-  await repairs.change(id, { taskId: made.id });
-  log().info(
-    { repairId: id, taskId: made.id, cause, fix: fixAfter },
-    `a failed build of ${serviceName} is being repaired`,
-  );
+  const wanting = { onBehalfOf: null, trace: newTrace(), idempotencyKey: `repair:${id}` };
+  const taskId = await tasks.ensure(task, wanting, signal);
+  await repairs.change(id, { taskId });
+  log().info({ repairId: id, taskId, cause, fix: fixAfter }, `a failed build of ${serviceName} is being repaired`);
 }
 
 const idleMs = 60_000;
@@ -149,29 +144,33 @@ type Report = Pick<NewRepair, "id" | "serviceId" | "serviceName" | "deployId" | 
   because: string;
 };
 
-/** A task that waits: whoever has mended what the report names approves it, and the service is deployed anew. */
+/**
+ * A task that waits: whoever has mended what the report names approves it, and the service is deployed anew. The task comes before the
+ * row, which says that this deploy was judged: a monitor that dies in between leaves no report that nobody is asked about, and the next
+ * one finds the task by its key.
+ */
 async function report(options: MonitorOptions, about: Report, signal: AbortSignal): Promise<void> {
   const { tasks, repairs, log } = options;
-  const { because, ...rest_ } = about;
-  const none = { fixBefore: null, fixAfter: null, attempt: 1 };
-  const row = await repairs.insert({ ...rest_, ...none, state: "reported", detail: because });
-  if (!row) return;
+  const { because, ...told } = about;
   const { serviceId, serviceName, deployId, cause, evidence } = about;
   const lines = evidence.slice(-10).join("\n").slice(0, 1_200);
   const reason = `The build of ${serviceName} failed (${cause}), and ${because}. Mend it, then approve to deploy it anew.\n${lines}`;
-  const made = await tasks.create(
-    {
-      type: "render.deploy",
-      payload: { serviceId, clearCache: true },
-      source: "renderctl monitor",
-      approval: { required: true, reason },
-    },
-    { onBehalfOf: null, trace: newTrace(), idempotencyKey: `repair-report:${serviceId}:${deployId}` },
-    signal,
-  );
-  await repairs.change(row.id, { taskId: made.id });
-  log().warn(
-    { repairId: row.id, taskId: made.id, cause },
-    `a failed build of ${serviceName} waits for a person: ${because}`,
-  );
+  const task = {
+    type: "render.deploy",
+    payload: { serviceId, clearCache: true },
+    source: "renderctl monitor",
+    approval: { required: true as const, reason },
+  };
+  const idempotencyKey = `repair-report:${serviceId}:${deployId}`;
+  const taskId = await tasks.ensure(task, { onBehalfOf: null, trace: newTrace(), idempotencyKey }, signal);
+  const text = `The build of ${serviceName} failed (${cause}), and ${because}. Task ${taskId} waits for a person.`;
+  await tasks.tell({ text, severity: "warning", kind: "deploy.failed", taskId, ...threadOf(about) }, signal);
+  const none = { fixBefore: null, fixAfter: null, attempt: 1, taskId };
+  const row = await repairs.insert({ ...told, ...none, state: "reported", detail: because });
+  if (row) log().warn({ repairId: row.id, taskId, cause }, `a failed build of ${serviceName} waits for a person`);
+}
+
+/** One failed build is one thread, in which each piece of news is told once. */
+function threadOf({ serviceId, deployId }: Pick<Repair, "serviceId" | "deployId">) {
+  return { incident: `deploy:${serviceId}:${deployId}`, dedupeKey: `deploy-failed:${serviceId}:${deployId}` };
 }

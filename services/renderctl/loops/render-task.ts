@@ -25,6 +25,8 @@ export type RenderTask = {
   /** How often the task has ended before: what a person retries is done anew, not gone on with. */
   round: number;
   api: RenderApi;
+  /** aborts with the run */
+  signal: AbortSignal;
 };
 
 /** A task may wait longer for Render's limits than a person who looks at a screen. */
@@ -44,7 +46,7 @@ export async function openTask(tools: Tools, context: RunContext): Promise<Rende
     patienceMs,
     onWrite: (write) => context.sideEffect({ system: "render", ...write }),
   });
-  return { id: taskId, round: countEnds(task), api };
+  return { id: taskId, round: countEnds(task), api, signal };
 }
 
 function isRunning(task: SeenTask, { type, attempt }: RunContext): boolean {

@@ -1,6 +1,7 @@
 import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/agent-run.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { classify } from "../build-log.ts";
+import type { Notice } from "../clients/orchestrator.ts";
 import { findAsked, hasEnded, stageOf } from "../deploy-status.ts";
 import type { Deploy, Service, ServicePatch } from "../render-shapes.ts";
 import { type Fix, settingsOf } from "../repair-fix.ts";
@@ -108,13 +109,14 @@ async function follow(
 }
 
 async function conclude(
-  { repairs }: RepairTools,
+  { repairs, tools }: RepairTools,
   { task, repair }: Work,
   after: Parameters<typeof judgeOutcome>[1],
 ): Promise<unknown> {
   const { id: repairId, fixAfter, fixBefore } = repair;
   const outcome = judgeOutcome(repair.cause, after);
   if (outcome.kind === "fixed") {
+    await tools.tasks.tell(toNews(task, repair), task.signal);
     await repairs.change(repairId, { state: "fixed", detail: "the build succeeds with it" });
     return { repairId, state: "fixed", fix: fixAfter };
   }
@@ -129,6 +131,19 @@ async function conclude(
   const detail = `the settings stay; the deploy now ends ${after.status} for another reason: ${after.cause}`;
   await repairs.change(repairId, { state: "reported", detail });
   return { repairId, state: "reported", fix: fixAfter, detail };
+}
+
+/** In the thread of the failure that the monitor may have told of. */
+function toNews(task: RenderTask, { id, serviceId, serviceName, deployId, cause, fixAfter }: Repair): Notice {
+  const fix = Object.entries(fixAfter ?? {}).map(([field, value]) => `${field} is now ${JSON.stringify(value)}`);
+  return {
+    text: `The build of ${serviceName} failed (${cause}) and was repaired: ${fix.join(", ")}.`,
+    severity: "info",
+    kind: "deploy.repaired",
+    dedupeKey: `deploy-repaired:${id}`,
+    incident: `deploy:${serviceId}:${deployId}`,
+    taskId: task.id,
+  };
 }
 
 function toResult({ id, state, fixAfter, detail }: Repair) {

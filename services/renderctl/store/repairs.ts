@@ -23,7 +23,7 @@ export type Repair = {
   updatedAt: Date;
 };
 
-export type NewRepair = Omit<Repair, "createdAt" | "updatedAt" | "repairDeployId" | "deployBefore" | "taskId">;
+export type NewRepair = Omit<Repair, "createdAt" | "updatedAt" | "repairDeployId" | "deployBefore">;
 
 function toRepair(row: Row): Repair {
   return {
@@ -91,11 +91,13 @@ async function insertRepair(db: Queryable, repair: NewRepair): Promise<Repair | 
     toRepair,
     sql`
     insert into render_repairs
-      (id, service_id, service_name, deploy_id, commit_id, attempt, cause, evidence, fix_before, fix_after, state, detail)
+      (id, service_id, service_name, deploy_id, commit_id, attempt, cause, evidence, fix_before, fix_after, state,
+       detail, task_id)
     values (${repair.id}, ${repair.serviceId}, ${repair.serviceName}, ${repair.deployId}, ${repair.commitId},
             ${repair.attempt}, ${repair.cause}, ${JSON.stringify(repair.evidence)},
             ${repair.fixBefore === null ? null : JSON.stringify(repair.fixBefore)},
-            ${repair.fixAfter === null ? null : JSON.stringify(repair.fixAfter)}, ${repair.state}, ${repair.detail})
+            ${repair.fixAfter === null ? null : JSON.stringify(repair.fixAfter)}, ${repair.state}, ${repair.detail},
+            ${repair.taskId})
     on conflict (service_id, deploy_id) do nothing
     returning *`,
   );
