@@ -1,5 +1,7 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
 import { repository } from "./blueprints.fixture.ts";
 import { buildTaskClient } from "./clients/orchestrator.ts";
@@ -8,7 +10,7 @@ import { buildKeyedHash } from "./keyed-hash.ts";
 import { buildDriftWatch } from "./loops/drift.ts";
 import { buildPlanner } from "./loops/planner.ts";
 import { buildWorkspace } from "./loops/workspace.ts";
-import { startRenderctl } from "./renderctl.fixture.ts";
+import { startRenderctl, takeNotices } from "./renderctl.fixture.ts";
 import { buildBlueprintStore } from "./store/blueprints.ts";
 
 test("a change by hand is one drift with its own time, a revert ends it, and no value is shown", async () => {
@@ -53,40 +55,127 @@ test("a change by hand is one drift with its own time, a revert ends it, and no 
   expect(items).toContainEqual({ key: "MINE", state: "only_live" });
 });
 
-test("what differs is proposed once as an apply that waits for a person, and in an untouched account nothing is", async () => {
-  await using renderctl = await startRenderctl({ render: { hasLimits: false }, env: { RENDER_REPO: repository } });
-  const { render, call, database, orchestrator } = renderctl;
+/** Our own watch on a fleet that has been applied, with somebody who takes notices. */
+async function openWatch() {
+  const env = { RENDER_REPO: repository, RENDER_DRIFT_MINUTES: "0" };
+  const renderctl = await startRenderctl({ render: { hasLimits: false }, env });
+  const { render, call, database, orchestrator, onOrchestrator } = renderctl;
+  const chat = await takeNotices(renderctl);
   const pool = buildPool({ url: database.url, name: "test drift", onError: () => undefined });
   const client = buildRenderClient({ baseUrl: render.apiUrl, token: render.token });
   const tasks = buildTaskClient({ url: orchestrator.url, internalKey: "test-internal-key" });
   const logs = buildLog({ service: "renderctl", level: "fatal", format: "json", delivery: null });
-  try {
-    const store = buildBlueprintStore(pool);
-    // The key of the service itself: what was seen with another one is another thing.
-    const hash = buildKeyedHash("test-internal-key");
-    const { ownerId } = buildWorkspace(undefined);
-    const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId: null });
-    const drift = buildDriftWatch({ planner, store, tasks, log: () => logs.log, everyMinutes: 0 });
-    const { signal } = new AbortController();
-    const proposed = async () =>
-      (await renderctl.onOrchestrator("/tasks?type=render.blueprint.apply&waitingFor=approval")).body.items;
-    await drift.watch(signal);
-    expect(await proposed()).toEqual([]);
-    const { body } = await call("/render/blueprint/apply", { method: "POST", body: {} });
-    await renderctl.until(body.taskId, ({ status }) => status === "completed");
-    const logging = render.state.services.find(({ name }) => name === "signalbox-logging");
-    if (logging) logging.details.healthCheckPath = "/";
-    const writes = render.control.writes().length;
-    await drift.watch(signal);
-    await drift.watch(signal);
-    const [task, ...others] = await proposed();
-    expect(others).toEqual([]);
-    expect(task.approval.reason).toContain("service/signalbox-logging healthCheckPath");
-    expect(render.control.writes()).toHaveLength(writes);
-    await renderctl.onOrchestrator(`/task/${task.id}/approve`, { method: "POST", body: { ifVersion: task.version } });
-    await renderctl.until(task.id, ({ status }) => status === "completed");
-    expect((await call("/render/drift")).body.items).toEqual([]);
-  } finally {
-    await Promise.all([client.close(), tasks.close(), pool.end(), logs.close()]);
-  }
+  const store = buildBlueprintStore(pool);
+  // The key of the service itself: what was seen with another one is another thing.
+  const hash = buildKeyedHash("test-internal-key");
+  const { ownerId } = buildWorkspace(undefined);
+  const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId: null });
+  const build = (parts: Partial<typeof store> = {}, teller: Partial<typeof tasks> = {}) =>
+    buildDriftWatch({
+      ...{
+        planner,
+        store: { ...store, ...parts },
+        tasks: { ...tasks, ...teller },
+        log: () => logs.log,
+        everyMinutes: 0,
+      },
+    });
+  const { signal } = new AbortController();
+  return {
+    ...renderctl,
+    notices: chat.notices,
+    build,
+    watch: (watch = build()) => watch.watch(signal),
+    drifts: async () => (await call("/render/drift")).body.items,
+    asking: async () =>
+      (await onOrchestrator("/tasks?type=render.blueprint.apply&waitingFor=approval")).body.items as Task[],
+    decide: async ({ id, version }: Task, what: "approve" | "reject") =>
+      await onOrchestrator(`/task/${id}/${what}`, { method: "POST", body: { ifVersion: version } }),
+    apply: async () => {
+      const { body } = await call("/render/blueprint/apply", { method: "POST", body: {} });
+      await renderctl.until(body.taskId, ({ status }) => status === "completed");
+    },
+    service: (name: string) => {
+      const found = render.state.services.find((one) => one.name === `signalbox-${name}`);
+      if (!found) throw new Error(`no ${name}`);
+      return found;
+    },
+    async [Symbol.asyncDispose]() {
+      await Promise.all([client.close(), tasks.close(), pool.end(), logs.close(), chat[Symbol.asyncDispose]()]);
+      await renderctl[Symbol.asyncDispose]();
+    },
+  };
+}
+
+test("what differs is proposed and told once, carried out after an approval, and in an untouched account nothing is", async () => {
+  await using fleet = await openWatch();
+  const { render, watch, asking, notices } = fleet;
+  await watch();
+  expect([await asking(), notices]).toEqual([[], []]);
+  await fleet.apply();
+  fleet.service("logging").details.healthCheckPath = "/";
+  const writes = render.control.writes().length;
+  await watch();
+  await watch();
+  const [task, ...others] = await asking();
+  expect(others).toEqual([]);
+  expect(task?.approval?.reason).toContain("service/signalbox-logging healthCheckPath");
+  expect(await fleet.drifts()).toMatchObject([{ field: "healthCheckPath", taskId: task?.id }]);
+  await eventually(() => notices.length > 0, { what: "the notice" });
+  expect(notices).toMatchObject([{ kind: "drift", taskId: task?.id, severity: "warning" }]);
+  expect(render.control.writes()).toHaveLength(writes);
+  await fleet.decide(task as Task, "approve");
+  await fleet.until(task?.id ?? "", ({ status }) => status === "completed");
+  expect(await fleet.drifts()).toEqual([]);
+  await watch();
+  expect([await asking(), notices.length]).toEqual([[], 1]);
+});
+
+test("a state that has changed has a task of its own, a no stands while nothing changes, and what is right again asks no more", async () => {
+  await using fleet = await openWatch();
+  const { watch, asking } = fleet;
+  await fleet.apply();
+  fleet.service("logging").details.healthCheckPath = "/";
+  await watch();
+  const [first] = await asking();
+  fleet.service("telegram").details.healthCheckPath = "/";
+  await watch();
+  const [second, ...others] = await asking();
+  expect(others).toEqual([]);
+  expect(second?.id).not.toBe(first?.id);
+  const withdrawn = await fleet.task(first?.id ?? "");
+  expect(withdrawn).toMatchObject({
+    status: "canceled",
+    error: { message: expect.stringContaining(second?.id ?? "?") },
+  });
+  await fleet.decide(second as Task, "reject");
+  await watch();
+  expect(await asking()).toEqual([]);
+  // As at first, but the task of then was withdrawn: it takes a new one.
+  fleet.service("telegram").details.healthCheckPath = "/health";
+  await watch();
+  const [third] = await asking();
+  expect([first?.id, second?.id]).not.toContain(third?.id);
+  fleet.service("logging").details.healthCheckPath = "/health";
+  await watch();
+  expect(await asking()).toEqual([]);
+  expect(await fleet.drifts()).toEqual([]);
+});
+
+test("a watch that dies after any of its steps is finished by the next one: one task, one notice", async () => {
+  await using fleet = await openWatch();
+  const { watch, asking, notices } = fleet;
+  await fleet.apply();
+  fleet.service("logging").details.healthCheckPath = "/";
+  const die = async () => {
+    throw new Error("killed");
+  };
+  await expect(watch(fleet.build({}, { tell: die }))).rejects.toThrow("killed");
+  expect(notices).toEqual([]);
+  await expect(watch(fleet.build({ bindDrifts: die }))).rejects.toThrow("killed");
+  await watch();
+  expect(await asking()).toHaveLength(1);
+  await eventually(() => notices.length > 0, { what: "the notice" });
+  await watch();
+  expect(notices).toHaveLength(1);
 });

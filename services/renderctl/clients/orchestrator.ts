@@ -29,7 +29,7 @@ export type Notice = {
 /** Of a task, what is asked about here. */
 export type SeenTask = Pick<
   TaskWithEvents,
-  "id" | "type" | "status" | "waitingFor" | "result" | "error" | "attempt" | "version"
+  "id" | "type" | "status" | "waitingFor" | "payload" | "result" | "error" | "attempt" | "version"
 > & { events?: TaskWithEvents["events"] };
 
 export type TaskClient = {

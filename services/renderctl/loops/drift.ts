@@ -1,11 +1,11 @@
 import { createHash } from "node:crypto";
-import { ApiError } from "@signalbox/common/errors.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { newTrace } from "@signalbox/common/trace.ts";
 import { canonical } from "../blueprint.ts";
 import { findDrifts } from "../blueprint-drift.ts";
-import type { TaskClient } from "../clients/orchestrator.ts";
+import { toFingerprint } from "../blueprint-live.ts";
+import type { SeenTask, TaskClient } from "../clients/orchestrator.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
 import type { KnownDrift } from "../store/drifts.ts";
 import { toTask } from "./apply-tending.ts";
@@ -13,7 +13,15 @@ import type { Draft, Planner } from "./planner.ts";
 
 /*
  * Compares Render with the blueprint from time to time, and proposes an apply where one would help: one task for one state of
- * things, which waits for a person. In an account that no apply has touched yet nothing is proposed.
+ * things, which waits for a person, and one notice. In an account that no apply has touched yet nothing is proposed.
+ *
+ *   the state stays       the task stays; a person who canceled or rejected it has said no to this state, and it is not asked again
+ *   the state changes     what was proposed would be stale: a new task is made, and the old one is withdrawn
+ *   nothing differs       whatever still asks is withdrawn
+ *   an apply failed       the same is proposed anew, which takes a person's approval again
+ *
+ * The order is task, notice, row, withdrawal. Each of them can be done again and comes to the same, so a process that dies in between
+ * leaves nothing that the next look does not finish.
  */
 
 export type DriftWatch = ReturnType<typeof buildDriftWatch>;
@@ -30,6 +38,8 @@ export type DriftOptions = {
 /** People are asked today and answer next week. */
 const keepPlanSeconds = 14 * 86_400;
 const shownAtMost = 5;
+/** What tells the tasks from here from everybody else's. */
+const source = "renderctl drift";
 
 export function buildDriftWatch({ planner, store, tasks, log, everyMinutes }: DriftOptions) {
   async function look(signal: AbortSignal): Promise<{ draft: Draft; drifts: KnownDrift[] }> {
@@ -37,32 +47,55 @@ export function buildDriftWatch({ planner, store, tasks, log, everyMinutes }: Dr
     return { draft, drifts: await store.syncDrifts(draft.account, findDrifts(draft.scene, draft.plan.orphans)) };
   }
 
-  /** Null when another process has proposed the same in this moment. */
-  async function propose(planId: string, { reason, key }: { reason: string; key: string }, signal: AbortSignal) {
-    const wanted = { ...toTask(planId), approval: { required: true as const, reason } };
-    try {
-      return await tasks.create(wanted, { onBehalfOf: null, trace: newTrace(), idempotencyKey: key }, signal);
-    } catch (error) {
-      if (error instanceof ApiError && error.code === "idempotency_conflict") return null;
-      throw error;
+  /** The task that was made for just this state, and still counts. */
+  async function findStanding({ seen }: Draft, drifts: readonly KnownDrift[], signal: AbortSignal) {
+    const [taskId = null, ...others] = new Set(drifts.map((drift) => drift.taskId));
+    if (taskId === null || others.length > 0) return null;
+    const task = await tasks.find(taskId, signal);
+    const { planId = "" } = (task?.payload ?? {}) as { planId?: string };
+    const plan = task === null || isOver(task) ? null : await store.findPlan(planId);
+    return plan?.fingerprint === toFingerprint(seen) ? taskId : null;
+  }
+
+  async function propose(draft: Draft, drifts: readonly KnownDrift[], signal: AbortSignal): Promise<string> {
+    const plan = await planner.keep(draft, "service:renderctl", keepPlanSeconds);
+    const reason = `Render differs from the blueprint: ${placesOf(drifts)}`;
+    const wanted = { ...toTask(plan.id), source, approval: { required: true as const, reason } };
+    for (let key = keyOf(draft, drifts); ; ) {
+      const wanting = { onBehalfOf: null, trace: newTrace(), idempotencyKey: key };
+      const taskId = await tasks.ensure(wanted, wanting, signal);
+      const task = await tasks.find(taskId, signal);
+      if (task === null || !isOver(task)) return taskId;
+      key = `drift:after:${taskId}`;
+    }
+  }
+
+  /** Makes sure that a person is asked about what differs now, and tells it; the task that asks. */
+  async function ensureProposed(draft: Draft, drifts: readonly KnownDrift[], signal: AbortSignal): Promise<string> {
+    const standing = await findStanding(draft, drifts, signal);
+    if (standing !== null) return standing;
+    const taskId = await propose(draft, drifts, signal);
+    const text = `Render differs from the blueprint: ${placesOf(drifts)}. Applying it again waits for approval.`;
+    const about = { dedupeKey: `drift:${taskId}`, incident: `task:${taskId}`, taskId };
+    await tasks.tell({ text, severity: "warning", kind: "drift", ...about }, signal);
+    await store.bindDrifts(draft.account, taskId);
+    log().warn({ taskId, drifts: drifts.length }, "Render differs from the blueprint; an apply waits for approval");
+    return taskId;
+  }
+
+  async function withdraw(except: string | null, signal: AbortSignal): Promise<void> {
+    const reason = except === null ? "Render is as the blueprint says again." : `Task ${except} has taken its place.`;
+    for (const { id } of await tasks.listAsking(source, signal)) {
+      if (id !== except) await tasks.cancel(id, reason, signal);
     }
   }
 
   async function watch(signal: AbortSignal): Promise<void> {
     const { draft, drifts } = await look(signal);
     const isTouched = (await store.listManaged(draft.account)).length > 0;
-    if (!isTouched || draft.plan.steps.length === 0 || drifts.every(({ taskId }) => taskId !== null)) return;
-    if (await store.findRunning(draft.account)) return;
-    const plan = await planner.keep(draft, "service:renderctl", keepPlanSeconds);
-    const where = drifts.slice(0, shownAtMost).map(({ resource, field }) => `${resource} ${field}`.trim());
-    const reason = `Render differs from the blueprint: ${where.join(", ")}${drifts.length > shownAtMost ? " and more" : ""}`;
-    const task = await propose(plan.id, { reason, key: keyOf(draft, drifts) }, signal);
-    if (task === null) return;
-    await store.bindDrifts(draft.account, task.id);
-    log().warn(
-      { taskId: task.id, drifts: drifts.length },
-      "Render differs from the blueprint; an apply waits for approval",
-    );
+    if (!isTouched || (await store.findRunning(draft.account))) return;
+    const helps = draft.plan.steps.length > 0 && drifts.length > 0;
+    await withdraw(helps ? await ensureProposed(draft, drifts, signal) : null, signal);
   }
 
   return {
@@ -79,6 +112,18 @@ export function buildDriftWatch({ planner, store, tasks, log, everyMinutes }: Dr
       }
     },
   };
+}
+
+function placesOf(drifts: readonly KnownDrift[]): string {
+  const where = drifts.slice(0, shownAtMost).map(({ resource, field }) => `${resource} ${field}`.trim());
+  return `${where.join(", ")}${drifts.length > shownAtMost ? " and more" : ""}`;
+}
+
+/** Whether it asks no more, though nobody has said no: it was carried out, has failed, or was withdrawn from here. */
+function isOver({ status, events = [] }: SeenTask): boolean {
+  if (status === "completed" || status === "failed") return true;
+  const last = events.findLast(({ kind }) => kind === "canceled");
+  return status === "canceled" && last?.actor.startsWith("service:") === true;
 }
 
 /** The same for every process that sees this state of things, and another one when it comes back later. */
