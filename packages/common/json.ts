@@ -21,7 +21,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   const suspects = scan(bytes);
   const text = decode(bytes);
   const value = parse(text);
-  if (suspects || text.includes("__proto__")) refuseTrouble(value);
+  if (suspects || text.includes("\\u") || text.includes("__proto__")) refuseTrouble(value);
   return value;
 }
 
@@ -49,47 +49,53 @@ function toPlace(error: unknown): string {
 
 const quoteByte = 0x22;
 const backslash = 0x5c;
-const letterU = 0x75;
-const zero = 0x30;
-const nine = 0x39;
+const letterE = 0x65;
 
-/** One pass over the bytes. Answers whether the value needs the walk: it has \u escapes, exponents or endless numbers. */
+/** What a byte outside of strings is; 0 for all that is of no interest here. */
+const kinds = new Uint8Array(256);
+const [aQuote, anOpening, aClosing, aDigit] = [1, 2, 3, 4];
+for (const [chars, kind] of [
+  ['"', aQuote],
+  ["[{", anOpening],
+  ["]}", aClosing],
+  ["0123456789", aDigit],
+] as const) {
+  for (const char of chars) kinds[char.charCodeAt(0)] = kind;
+}
+
+/** One pass over the bytes. Answers whether there is a number that may be beyond a double: an exponent, or digits without end. */
 function scan(bytes: Uint8Array): boolean {
   let depth = 0;
-  let digits = 0;
   let suspects = false;
   for (let at = 0; at < bytes.length; at++) {
-    const byte = bytes[at] ?? 0;
-    if (byte === quoteByte) {
-      const end = endOfString(bytes, at + 1);
-      suspects ||= end.hasEscape;
-      at = end.at;
+    const kind = kinds[bytes[at] ?? 0];
+    if (kind === aQuote) at = endOfString(bytes, at + 1);
+    else if (kind === anOpening) depth = deeper(depth);
+    else if (kind === aClosing) depth--;
+    else if (kind === aDigit) {
+      const end = endOfDigits(bytes, at);
+      suspects ||= end - at >= maxDigits || ((bytes[end] ?? 0) | 0x20) === letterE;
+      at = end - 1;
     }
-    depth += depthChange(byte);
-    if (depth > maxDepth) throw invalidRequest("", `is nested deeper than ${maxDepth} levels`);
-    suspects ||= digits > 0 && (byte | 0x20) === 0x65;
-    digits = byte >= zero && byte <= nine ? digits + 1 : 0;
-    suspects ||= digits >= maxDigits;
   }
   return suspects;
 }
 
-function depthChange(byte: number): number {
-  if (byte === 0x5b || byte === 0x7b) return 1;
-  return byte === 0x5d || byte === 0x7d ? -1 : 0;
+function deeper(depth: number): number {
+  if (depth === maxDepth) throw invalidRequest("", `is nested deeper than ${maxDepth} levels`);
+  return depth + 1;
 }
 
-function endOfString(bytes: Uint8Array, from: number): { at: number; hasEscape: boolean } {
-  let hasEscape = false;
+function endOfString(bytes: Uint8Array, from: number): number {
   let at = from;
-  while (at < bytes.length && bytes[at] !== quoteByte) {
-    if (bytes[at] === backslash) {
-      at++;
-      hasEscape ||= bytes[at] === letterU;
-    }
-    at++;
-  }
-  return { at, hasEscape };
+  while (at < bytes.length && bytes[at] !== quoteByte) at += bytes[at] === backslash ? 2 : 1;
+  return at;
+}
+
+function endOfDigits(bytes: Uint8Array, from: number): number {
+  let at = from;
+  while (kinds[bytes[at] ?? 0] === aDigit) at++;
+  return at;
 }
 
 /** Iterative, although the depth is capped by now: a recursion that cannot overflow is one thing less to know. */

@@ -31,6 +31,8 @@ export type TailOptions<T> = {
   /** Called with each page of new rows; must not throw. */
   deliver(rows: readonly T[]): void;
   onError(error: unknown): void;
+  /** Between two polls under load: the frames of one tick go out together. */
+  spacingMs?: number;
 };
 
 export type Tail = {
@@ -48,8 +50,7 @@ export type Tail = {
 
 const pageRows = 500;
 const pollMs = 1_000;
-/** Between two polls under load: the frames of one tick go out together. */
-const spacingMs = 8;
+const defaultSpacingMs = 8;
 /** Between two looks at a barrier that an open transaction holds back. */
 const barrierMs = 4;
 const failedMs = 500;
@@ -91,6 +92,7 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
   const bell = buildBell();
   const barrier = buildBarrier(options);
   const first = Promise.withResolvers<void>();
+  const { spacingMs = defaultSpacingMs } = options;
   let position = -1;
 
   async function deliver(safe: number): Promise<void> {

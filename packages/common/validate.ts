@@ -8,6 +8,10 @@ export type Check = (value: unknown, sizeBytes?: number) => ErrorDetail[] | null
 
 const dateTime = /^\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)$/i;
 
+/** As nearly everybody writes it, on a day that every month has: nothing is left to be looked at more closely. */
+const plainInstant =
+  /^(?!0000)\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,9})?Z$/;
+
 /** The first and last instant whose RFC 3339 text has a four-digit year, as every answer must. */
 const firstInstant = Date.parse("0001-01-01T00:00:00.000Z");
 const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
@@ -17,6 +21,7 @@ const lastInstant = Date.parse("9999-12-31T23:59:59.999Z");
  * `new Date` answers with Invalid Date; and stricter than `new Date`, which turns February 30 into March.
  */
 export function isInstant(text: string): boolean {
+  if (plainInstant.test(text)) return true;
   if (!dateTime.test(text)) return false;
   const at = Date.parse(text);
   const day = Number(text.slice(8, 10));

@@ -23,6 +23,9 @@ export type Settings = Static<typeof declared.schema>;
 /** Inserts and the tail; searches and streams that catch up. Four and four, as there are at most two inserts at once. */
 const connections = { writes: 4, reads: 4 };
 
+/** A poll costs four small statements, and under load there is always something new: more of them would slow the inserts down. */
+const tailSpacingMs = 25;
+
 /** Builds the whole service from its settings; nothing runs and nothing is connected before `start`. */
 export function buildApp(settings: Settings, report: () => ConfigReport) {
   const redaction = { keys: settings.LOG_REDACT_KEYS, patterns: settings.LOG_REDACT_PATTERNS };
@@ -95,6 +98,7 @@ function buildCore(settings: Settings, log: Log) {
     seqOf: ({ seq }) => seq,
     deliver: streams.publish,
     onError: complain("the log could not be followed; this will be tried again"),
+    spacingMs: tailSpacingMs,
   });
   const ingest: Ingest = buildIngest({
     store,

@@ -4,7 +4,7 @@ import type { NewLog } from "./record.ts";
 
 const row = (n: number, message = "x"): NewLog => ({
   id: `0f8fad5b-d9cb-469f-a165-${String(n).padStart(12, "0")}`,
-  at: "2026-01-01T00:00:00.000Z",
+  atMs: Date.parse("2026-01-01T00:00:00.000Z"),
   level: 2,
   service: "test",
   message,

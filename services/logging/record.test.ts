@@ -14,8 +14,8 @@ const base = { level: "info", service: "t", message: "x" } as const;
 function place(more: object) {
   const verdict = judgeInput({ ...base, ...more }, moment, tools);
   if (verdict.kind === "bad") return `${verdict.path} ${verdict.message}`;
-  const { id, at, isAnywhere } = verdict.record;
-  return { id, at, isAnywhere };
+  const { id, atMs, isAnywhere } = verdict.record;
+  return { id, at: new Date(atMs).toISOString(), isAnywhere };
 }
 
 const now = "2026-06-15T12:00:00.000Z";

@@ -4,8 +4,8 @@ import { logLevels } from "@signalbox/common/contracts/log.ts";
 /** A record as the table holds it. */
 export type NewLog = {
   id: string;
-  /** RFC 3339, UTC, ms */
-  at: string;
+  /** Unix time in ms */
+  atMs: number;
   /** index into `logLevels` */
   level: number;
   service: string;
@@ -46,9 +46,8 @@ export type Tools = {
 /** Turns a valid input into a row, or says why it is not taken. */
 export function judgeInput(input: LogInput, moment: Moment, tools: Tools): Verdict {
   const place = placeInTime(input, moment, tools);
-  const atMs = Date.parse(place.at);
-  if (atMs < moment.oldestMs) return { kind: "bad", path: "/at", message: "is older than records are kept" };
-  if (atMs > moment.newestMs) return { kind: "bad", path: "/at", message: "is more than 24 hours ahead" };
+  if (place.atMs < moment.oldestMs) return { kind: "bad", path: "/at", message: "is older than records are kept" };
+  if (place.atMs > moment.newestMs) return { kind: "bad", path: "/at", message: "is more than 24 hours ahead" };
   return {
     kind: "record",
     record: {
@@ -64,37 +63,33 @@ export function judgeInput(input: LogInput, moment: Moment, tools: Tools): Verdi
   };
 }
 
-type Place = Pick<NewLog, "id" | "at" | "isAnywhere">;
+type Place = Pick<NewLog, "id" | "atMs" | "isAnywhere">;
 
 function placeInTime({ id: given, at }: LogInput, moment: Moment, { drawId, timeOf }: Tools): Place {
+  const saidMs = at === undefined ? null : Date.parse(at);
   if (given === undefined) {
-    const id = drawId(at === undefined ? undefined : Date.parse(at));
-    return { id, at: toInstant(at === undefined ? (timeOf(id) ?? moment.nowMs) : Date.parse(at)), isAnywhere: false };
+    const id = drawId(saidMs ?? undefined);
+    return { id, atMs: saidMs ?? timeOf(id) ?? moment.nowMs, isAnywhere: false };
   }
   const id = given.toLowerCase();
   const idMs = timeOf(id);
   const isSensible = idMs !== null && idMs >= moment.oldestMs && idMs <= moment.newestMs;
-  const atMs = at !== undefined ? Date.parse(at) : isSensible ? idMs : moment.nowMs;
-  return { id, at: at !== undefined && canonical.test(at) ? at : toInstant(atMs), isAnywhere: atMs !== idMs };
-}
-
-/** Nearly every sender writes it as we do. */
-const canonical = /^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$/;
-
-function toInstant(ms: number): string {
-  return new Date(ms).toISOString();
+  const atMs = saidMs ?? (isSensible ? idMs : moment.nowMs);
+  return { id, atMs, isAnywhere: atMs !== idMs };
 }
 
 const named = new Set(["id", "at", "level", "service", "message", "traceId", "correlationId", "taskId", "data"]);
 
 /** `data` with the members that the contract does not name; one whose name is taken there gets underscores. */
 function foldData(input: LogInput): Record<string, unknown> {
-  const data: Record<string, unknown> = { ...input.data };
-  for (const [key, value] of Object.entries(input)) {
+  const given = input.data ?? {};
+  let folded: Record<string, unknown> | null = null;
+  for (const key of Object.keys(input)) {
     if (named.has(key)) continue;
+    folded ??= { ...given };
     let free = key;
-    while (Object.hasOwn(data, free)) free += "_";
-    data[free] = value;
+    while (Object.hasOwn(folded, free)) free += "_";
+    folded[free] = (input as Record<string, unknown>)[key];
   }
-  return data;
+  return folded ?? given;
 }

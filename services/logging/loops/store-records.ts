@@ -36,7 +36,7 @@ export async function storeRecords(
     const outcomes = await new Insertion(store, insert, onStored).run(rows);
     for (const [at, outcome] of outcomes.entries()) if (outcome !== null) refused.set(rows[at]?.id ?? "", outcome);
   }
-  return records.map(({ id }) => refused.get(id) ?? null);
+  return records.map(({ id }) => (refused.size === 0 ? null : (refused.get(id) ?? null)));
 }
 
 class Insertion {
@@ -78,7 +78,7 @@ class Insertion {
   }
 
   async #makePartitions(rows: readonly NewLog[]): Promise<void> {
-    const days = new Set(rows.map(({ at }) => at.slice(0, 10)));
+    const days = new Set(rows.map(({ atMs }) => new Date(atMs).toISOString().slice(0, 10)));
     try {
       for (const day of [...days].sort()) await this.#store.ensurePartition(day);
     } catch (error) {

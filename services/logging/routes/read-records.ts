@@ -74,21 +74,24 @@ export async function* judgeEach<T, R>(items: readonly T[], { sizeOf, read }: Ju
   for (const [index, item] of items.entries()) {
     // Two thousand records take a fiftieth of a second: others have their turn in between.
     if (index % recordsPerTurn === recordsPerTurn - 1) await nextTurn();
-    bytes += sizeOf(item);
+    const size = sizeOf(item);
+    bytes += size;
     if (chunk.count > 0 && (chunk.count === chunkMax.records || bytes > chunkMax.bytes)) {
       yield chunk;
       chunk = newChunk();
-      bytes = sizeOf(item);
+      bytes = size;
     }
-    addTo(chunk, index, () => read(item, index));
+    chunk.count++;
+    addTo(chunk, { index, item, read });
   }
   yield chunk;
 }
 
-function addTo<R>(chunk: Chunk<R>, index: number, read: () => R): void {
-  chunk.count++;
+type Unread<T, R> = { index: number; item: T; read: (item: T, index: number) => R };
+
+function addTo<T, R>(chunk: Chunk<R>, { index, item, read }: Unread<T, R>): void {
   try {
-    chunk.good.push({ index, record: read() });
+    chunk.good.push({ index, record: read(item, index) });
   } catch (error) {
     if (!(error instanceof ApiError)) throw error;
     chunk.bad.push({ index, message: toReason(error) });

@@ -1,5 +1,6 @@
 import { exec, type Pool, prepared, type Queryable, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
 import type { NewLog } from "../record.ts";
+import { toJsonbs, toSmallints, toTexts, toTimes, toUuids } from "./array-params.ts";
 
 /** Stores records in one statement; a record whose (id, at) is known already is left as it is. How many were new. */
 export function insertLogs(db: Queryable, rows: readonly NewLog[]): Promise<number> {
@@ -32,13 +33,13 @@ const insertInto = sql`insert into logs ${columns}`;
 
 function toTable(rows: readonly NewLog[]): Sql {
   return sql`unnest(
-    ${rows.map((row) => row.id)}::uuid[],
-    ${rows.map((row) => row.at)}::timestamptz[],
-    ${rows.map((row) => row.level)}::smallint[],
-    ${rows.map((row) => row.service)}::text[],
-    ${rows.map((row) => row.message)}::text[],
-    ${rows.map((row) => row.traceId)}::text[],
-    ${rows.map((row) => row.correlationId)}::text[],
-    ${rows.map((row) => row.taskId)}::uuid[],
-    ${rows.map((row) => row.data)}::jsonb[])`;
+    ${toUuids(rows.map(({ id }) => id))}::uuid[],
+    ${toTimes(rows.map(({ atMs }) => atMs))}::timestamptz[],
+    ${toSmallints(rows.map(({ level }) => level))}::smallint[],
+    ${toTexts(rows.map(({ service }) => service))}::text[],
+    ${toTexts(rows.map(({ message }) => message))}::text[],
+    ${toTexts(rows.map(({ traceId }) => traceId))}::text[],
+    ${toTexts(rows.map(({ correlationId }) => correlationId))}::text[],
+    ${toUuids(rows.map(({ taskId }) => taskId))}::uuid[],
+    ${toJsonbs(rows.map(({ data }) => data))}::jsonb[])`;
 }
