@@ -60,6 +60,7 @@ const table: Record<string, Partial<Record<Rule, string[]>>> = {
       ...["POST /render/deploy/{id}", "POST /render/rollback/{id}"],
       "POST /render/services/{id}/deploys/{deployId}/cancel",
       ...["POST /render/blueprint/apply", "GET /render/applies/{id}", "GET /render/drift", "GET /render/repairs"],
+      ...["POST /render/drift/revert", "POST /render/drift/adopt"],
     ],
     internal: ["blueprint", "cancel", "deploy", "env", "repair", "rollback", "service"].map(
       (run) => `POST /run/render/${run}`,

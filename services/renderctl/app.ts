@@ -59,6 +59,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     envReader,
     desk: blueprints.desk,
     drift: blueprints.drift,
+    adoptDrifts: blueprints.adoptDrifts,
     repairs,
     monitored,
     askMs,

@@ -1,6 +1,7 @@
 import type { RunContext, RunOutcome } from "@signalbox/common/agent-run.ts";
 import type { TaskClient } from "./clients/orchestrator.ts";
 import type { RenderClient } from "./clients/render.ts";
+import type { AdoptDrifts } from "./loops/adopt-drifts.ts";
 import type { BlueprintDesk } from "./loops/blueprint-desk.ts";
 import type { ApplyWish } from "./loops/blueprint-task.ts";
 import type { CancelWish, DeployWish, RollbackWish } from "./loops/deploys.ts";
@@ -21,6 +22,7 @@ export type Context = {
   envReader: EnvReader;
   desk: BlueprintDesk;
   drift: Pick<DriftWatch, "list">;
+  adoptDrifts: AdoptDrifts;
   repairs: Pick<RepairStore, "list">;
   /** ids and names of RENDER_MONITOR_SERVICES */
   monitored: readonly string[];

@@ -1,7 +1,12 @@
+import { execFileSync } from "node:child_process";
+import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
 import { repository } from "./blueprints.fixture.ts";
 import { buildTaskClient } from "./clients/orchestrator.ts";
@@ -179,3 +184,53 @@ test("a watch that dies after any of its steps is finished by the next one: one 
   await watch();
   expect(notices).toHaveLength(1);
 });
+
+test("of two drifts one is reverted by a plan of its own, and the other is adopted by a patch that git takes", async () => {
+  await using fleet = await openWatch();
+  const { call, render } = fleet;
+  await fleet.apply();
+  fleet.service("logging").details.healthCheckPath = "/";
+  fleet.service("telegram").details.healthCheckPath = "/up";
+  fleet.service("telegram").envVars.set("MINE", "hunter2-value");
+  const writes = render.control.writes().length;
+  const items = [{ resource: "service/signalbox-logging", field: "healthCheckPath" }];
+  const plan = await call("/render/drift/revert", { method: "POST", body: { items } });
+  expect(plan.body.steps.map(({ id, changes }: { id: string; changes: unknown[] }) => [id, changes])).toEqual([
+    ["update:service/signalbox-logging", [{ field: "healthCheckPath", from: "/", to: "/health" }]],
+    ["deploy:service/signalbox-logging", []],
+  ]);
+  const adoption = await call("/render/drift/adopt", { method: "POST", body: {} });
+  expect(adoption.body.left).toEqual([]);
+  expect(adoption.text).not.toContain("hunter2");
+  expect(render.control.writes()).toHaveLength(writes);
+  const { body } = await call("/render/blueprint/apply", { method: "POST", body: { planId: plan.body.planId } });
+  await fleet.until(body.taskId, ({ status }) => status === "completed");
+  expect(fleet.service("telegram").details.healthCheckPath).toBe("/up");
+  const { patch, adopted } = (await call("/render/drift/adopt", { method: "POST" })).body;
+  expect(adopted).toEqual([
+    { resource: "service/signalbox-telegram", field: "healthCheckPath" },
+    { resource: "service/signalbox-telegram", field: "envVars.MINE" },
+  ]);
+  await using copy = await copyOfBlueprint();
+  copy.apply(patch);
+  const next = await call("/render/blueprint/apply", {
+    method: "POST",
+    body: { dryRun: true, blueprintPath: copy.path },
+  });
+  expect([next.body.steps, next.body.unmanaged]).toEqual([[], []]);
+  // What was chosen and is in order by now is no plan at all.
+  const none = await call("/render/drift/revert", { method: "POST", body: { items } });
+  expect(none.body.steps).toEqual([]);
+});
+
+async function copyOfBlueprint() {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-adopt-"));
+  await mkdir(join(folder, "infra"));
+  const path = join(folder, "infra/render.blueprint.yaml");
+  await copyFile(join(repositoryRoot, "infra/render.blueprint.yaml"), path);
+  return {
+    path,
+    apply: (input: string) => execFileSync("git", ["apply", "-"], { cwd: folder, input }),
+    [Symbol.asyncDispose]: () => rm(folder, { recursive: true }),
+  };
+}

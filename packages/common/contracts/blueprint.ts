@@ -136,3 +136,29 @@ export const Drift = Type.Object(
 );
 export const DriftList = List(Drift);
 export type DriftList = Static<typeof DriftList>;
+
+const Place = { resource: Resource, field: Type.String({ description: "empty: all of the resource" }) };
+
+/** Which differences are meant; without items all of them. */
+export const ChooseDrifts = Type.Object(
+  {
+    items: Type.Optional(
+      Type.Array(Type.Object({ resource: Resource, field: Type.Optional(Type.String({ maxLength: 300 })) }, closed), {
+        minItems: 1,
+        maxItems: 500,
+      }),
+    ),
+  },
+  closed,
+);
+export type ChooseDrifts = Static<typeof ChooseDrifts>;
+
+export const Adoption = Type.Object(
+  {
+    path: Type.String({ description: "of the blueprint" }),
+    patch: Type.String({ description: "for `git apply`; empty when nothing can be taken in" }),
+    adopted: Type.Array(Type.Object(Place, closed)),
+    left: Type.Array(Type.Object({ ...Place, reason: Type.String() }, closed)),
+  },
+  { ...closed, $id: "Adoption" },
+);

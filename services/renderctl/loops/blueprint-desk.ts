@@ -1,5 +1,6 @@
 import type { Trace } from "@signalbox/common/trace.ts";
 import type { Apply } from "../blueprint-ledger.ts";
+import type { Chosen } from "../blueprint-narrow.ts";
 import type { Plan } from "../blueprint-plan.ts";
 import type { TaskClient } from "../clients/orchestrator.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
@@ -14,7 +15,7 @@ import type { Planner } from "./planner.ts";
 
 export type BlueprintDesk = ReturnType<typeof buildBlueprintDesk>;
 
-export type PlanWish = { path?: string | undefined; prune: boolean };
+export type PlanWish = { path?: string | undefined; prune: boolean; only?: readonly Chosen[] | null };
 export type Caller = { actor: string; isPerson: boolean; trace: Trace; signal: AbortSignal };
 
 export function buildBlueprintDesk(kit: {
@@ -41,8 +42,8 @@ export function buildBlueprintDesk(kit: {
   return {
     find: (id: string): Promise<Apply | null> => store.findApply(id),
 
-    async plan({ path, prune }: PlanWish, actor: string, signal: AbortSignal) {
-      const draft = await planner.draft({ path, prune }, signal);
+    async plan(wish: PlanWish, actor: string, signal: AbortSignal) {
+      const draft = await planner.draft(wish, signal);
       const { id, fingerprint, expiresAt } = await planner.keep(draft, actor);
       return { planId: id, fingerprint, expiresAt: expiresAt.toISOString(), ...draft.plan };
     },

@@ -1,6 +1,7 @@
 import type { RunContext, RunOutcome } from "@signalbox/common/agent-run.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
+import { buildAdoption } from "./adopt-drifts.ts";
 import { buildApplies } from "./applies.ts";
 import type { Times } from "./apply-run.ts";
 import { buildApplyTending } from "./apply-tending.ts";
@@ -33,6 +34,7 @@ export function buildBlueprintWork(options: BlueprintWorkOptions) {
   const drift = buildDriftWatch({ planner, store, tasks, log, everyMinutes: options.driftMinutes });
   return {
     drift,
+    adoptDrifts: buildAdoption(planner),
     planner,
     applies,
     desk: buildBlueprintDesk({ planner, applies, store, tasks }),

@@ -41,12 +41,8 @@ const shownAtMost = 5;
 /** What tells the tasks from here from everybody else's. */
 const source = "renderctl drift";
 
-export function buildDriftWatch({ planner, store, tasks, log, everyMinutes }: DriftOptions) {
-  async function look(signal: AbortSignal): Promise<{ draft: Draft; drifts: KnownDrift[] }> {
-    const draft = await planner.draft({ prune: false }, signal);
-    return { draft, drifts: await store.syncDrifts(draft.account, findDrifts(draft.scene, draft.plan.orphans)) };
-  }
-
+/** What is asked of people about differences. */
+function buildProposals({ planner, store, tasks, log }: Omit<DriftOptions, "everyMinutes">) {
   /** The task that was made for just this state, and still counts. */
   async function findStanding({ seen }: Draft, drifts: readonly KnownDrift[], signal: AbortSignal) {
     const [taskId = null, ...others] = new Set(drifts.map((drift) => drift.taskId));
@@ -88,6 +84,18 @@ export function buildDriftWatch({ planner, store, tasks, log, everyMinutes }: Dr
     for (const { id } of await tasks.listAsking(source, signal)) {
       if (id !== except) await tasks.cancel(id, reason, signal);
     }
+  }
+
+  return { ensureProposed, withdraw };
+}
+
+export function buildDriftWatch({ everyMinutes, ...kit }: DriftOptions) {
+  const { planner, store, log } = kit;
+  const { ensureProposed, withdraw } = buildProposals(kit);
+
+  async function look(signal: AbortSignal): Promise<{ draft: Draft; drifts: KnownDrift[] }> {
+    const draft = await planner.draft({ prune: false }, signal);
+    return { draft, drifts: await store.syncDrifts(draft.account, findDrifts(draft.scene, draft.plan.orphans)) };
   }
 
   async function watch(signal: AbortSignal): Promise<void> {

@@ -9,6 +9,7 @@ import type { TSchema } from "typebox";
 import type { Blueprint, Fields, Json } from "../blueprint.ts";
 import type { Scene } from "../blueprint-diff.ts";
 import { type Seen, toFingerprint, whatMoved, whatWasSeen } from "../blueprint-live.ts";
+import { type Chosen, narrowPlan } from "../blueprint-narrow.ts";
 import { type CheckValue, parseBlueprint } from "../blueprint-parse.ts";
 import { type Plan, planBlueprint, withRepository } from "../blueprint-plan.ts";
 import type { RenderApi, RenderClient } from "../clients/render.ts";
@@ -47,10 +48,14 @@ export type Draft = {
   path: string;
   text: string;
   prune: boolean;
+  /** what the plan is for; null: everything */
+  only: readonly Chosen[] | null;
   plan: Plan;
   seen: Seen;
   scene: Scene;
 };
+
+export type DraftWish = { path?: string | undefined; prune: boolean; text?: string; only?: readonly Chosen[] | null };
 
 export function buildPlanner(options: PlannerOptions) {
   const { client, store, hash, repository, selfId } = options;
@@ -63,13 +68,14 @@ export function buildPlanner(options: PlannerOptions) {
     return { account, scene: { blueprint, live, hash } };
   }
 
-  async function draft(wanted: { path?: string; prune: boolean; text?: string }, signal: AbortSignal): Promise<Draft> {
-    const { path = shipped, prune } = wanted;
+  async function draft(wanted: DraftWish, signal: AbortSignal): Promise<Draft> {
+    const { path = shipped, prune, only = null } = wanted;
     const text = wanted.text ?? (await readBlueprint(path));
     const { account, scene } = await lookAt(text, path, signal);
     const managedIds = await store.listManaged(account);
-    const plan = planBlueprint(scene, { prune, managedIds, selfId });
-    return { account, path, text, prune, plan, seen: whatWasSeen(scene.blueprint, scene.live), scene };
+    const whole = planBlueprint(scene, { prune, managedIds, selfId });
+    const plan = only === null ? whole : narrowPlan(whole, only);
+    return { account, path, text, prune, only, plan, seen: whatWasSeen(scene.blueprint, scene.live), scene };
   }
 
   return {
@@ -81,7 +87,7 @@ export function buildPlanner(options: PlannerOptions) {
     expectedOf: (service: Service, signal: AbortSignal) => expectedOf(options, service, signal),
 
     async keep(
-      { account, path, text, prune, plan, seen }: Draft,
+      { account, path, text, prune, only, plan, seen }: Draft,
       actor: string,
       seconds = options.keepPlanSeconds ?? defaultKeepSeconds,
     ): Promise<StoredPlan> {
@@ -92,6 +98,7 @@ export function buildPlanner(options: PlannerOptions) {
         blueprintPath: path,
         blueprint: text,
         prune,
+        only: only && [...only],
         plan,
         fingerprint,
         seen,
@@ -108,7 +115,8 @@ export function buildPlanner(options: PlannerOptions) {
     async confirm(planId: string, signal: AbortSignal): Promise<{ stored: StoredPlan; now: Draft }> {
       const stored = await store.findPlan(planId);
       if (!stored) throw notFound("plan (it may have expired)", planId);
-      const now = await draft({ path: stored.blueprintPath, prune: stored.prune }, signal).catch((error: unknown) => {
+      const { blueprintPath: path, prune, only } = stored;
+      const now = await draft({ path, prune, only }, signal).catch((error: unknown) => {
         if (error instanceof ApiError && error.code === "blueprint_invalid") throw stale(["the blueprint file"]);
         throw error;
       });

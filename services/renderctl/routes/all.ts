@@ -1,7 +1,7 @@
 import { buildRunRoutes } from "@signalbox/common/agent.ts";
 import type { Route } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
-import { applyBlueprint, getApply, listDrifts } from "./blueprint.ts";
+import { adoptDrifts, applyBlueprint, getApply, listDrifts, revertDrifts } from "./blueprint.ts";
 import { cancelDeploy, createService, deploy, patchEnv, rollback } from "./change-services.ts";
 import { listDeploys, listServices, readEnv } from "./read-services.ts";
 import { listRepairs } from "./repairs.ts";
@@ -11,7 +11,7 @@ import { buildTypes } from "./task-types.ts";
 export function buildOwnRoutes(context: Context): Route[] {
   const builders = [
     ...[listServices, createService, listDeploys, cancelDeploy, readEnv, patchEnv, deploy, rollback],
-    ...[applyBlueprint, getApply, listDrifts, listRepairs],
+    ...[applyBlueprint, getApply, listDrifts, revertDrifts, adoptDrifts, listRepairs],
   ];
   return builders.map((build) => build(context));
 }

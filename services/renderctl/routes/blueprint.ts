@@ -1,8 +1,10 @@
 import {
+  Adoption,
   ApplyAccepted,
   ApplyBlueprint,
   BlueprintApply,
   BlueprintPlan,
+  ChooseDrifts,
   DriftList,
   NothingToDo,
 } from "@signalbox/common/contracts/blueprint.ts";
@@ -113,5 +115,33 @@ export const listDrifts = ({ drift }: Context) =>
       const found = await reading(() => drift.list(signal));
       const items = found.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() }));
       return { status: 200, body: { items, nextCursor: null } };
+    },
+  });
+
+export const revertDrifts = ({ desk }: Context) =>
+  defineRoute({
+    method: "POST",
+    path: "/render/drift/revert",
+    auth: "any",
+    summary: "The plan that puts Render back, for all differences or some; it is applied by its planId",
+    body: Type.Optional(ChooseDrifts),
+    replies: { 200: BlueprintPlan },
+    async handle({ body, actor, signal }: RouteInput<undefined, undefined, ChooseDrifts | undefined>) {
+      const wish = { prune: false, only: body?.items ?? null };
+      return { status: 200, body: await reading(() => desk.plan(wish, actor, signal)) };
+    },
+  });
+
+export const adoptDrifts = ({ adoptDrifts: adopt }: Context) =>
+  defineRoute({
+    method: "POST",
+    path: "/render/drift/adopt",
+    auth: "any",
+    summary:
+      "The patch that brings the blueprint to what is live, for all differences or some; changes nothing by itself",
+    body: Type.Optional(ChooseDrifts),
+    replies: { 200: Adoption },
+    async handle({ body, signal }: RouteInput<undefined, undefined, ChooseDrifts | undefined>) {
+      return { status: 200, body: await reading(() => adopt(body?.items ?? null, signal)) };
     },
   });

@@ -1,5 +1,6 @@
 import { exec, many, maybeOne, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
 import type { Seen } from "../blueprint-live.ts";
+import type { Chosen } from "../blueprint-narrow.ts";
 import type { Plan } from "../blueprint-plan.ts";
 
 export type StoredPlan = {
@@ -8,6 +9,8 @@ export type StoredPlan = {
   blueprintPath: string;
   blueprint: string;
   prune: boolean;
+  /** what the plan was made for; null: everything */
+  only: Chosen[] | null;
   plan: Plan;
   fingerprint: string;
   seen: Seen;
@@ -22,6 +25,7 @@ function toPlan(row: Row): StoredPlan {
     blueprintPath: row.blueprint_path as string,
     blueprint: row.blueprint as string,
     prune: row.prune as boolean,
+    only: row.only_these as Chosen[] | null,
     plan: row.plan as Plan,
     fingerprint: row.fingerprint as string,
     seen: row.seen as Seen,
@@ -44,9 +48,9 @@ export async function insertPlan(
       delete from render_plans where expires_at < now() - interval '1 hour'
     )
     insert into render_plans
-      (id, account, blueprint_path, blueprint, prune, plan, fingerprint, seen, actor, expires_at)
+      (id, account, blueprint_path, blueprint, prune, only_these, plan, fingerprint, seen, actor, expires_at)
     values (${plan.id}, ${plan.account}, ${plan.blueprintPath}, ${plan.blueprint}, ${plan.prune},
-            ${JSON.stringify(plan.plan)}, ${plan.fingerprint}, ${JSON.stringify(plan.seen)}, ${plan.actor},
+            ${plan.only === null ? null : JSON.stringify(plan.only)}::jsonb, ${JSON.stringify(plan.plan)}, ${plan.fingerprint}, ${JSON.stringify(plan.seen)}, ${plan.actor},
             now() + ${keepSeconds} * interval '1 second')
     returning *`,
   );
