@@ -69,7 +69,7 @@ function findOutput(outputs: Metafile["outputs"], test: (output: Output) => bool
 function screenGraphs(outputs: Metafile["outputs"], firstLoad: readonly string[]): Record<string, string[]> {
   const graphs: Record<string, string[]> = {};
   for (const [path, output] of Object.entries(outputs)) {
-    const screen = /^src\/(?:screens|app)\/([\w-]+)\.tsx$/.exec(output.entryPoint ?? "")?.[1];
+    const screen = /^src\/(?:screens|app)\/([\w-]+)\.tsx?$/.exec(output.entryPoint ?? "")?.[1];
     if (screen && !firstLoad.includes(path))
       graphs[screen] = staticGraph(outputs, path)
         .filter((part) => !firstLoad.includes(part))

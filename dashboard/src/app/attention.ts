@@ -1,4 +1,5 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
+import { type Finding, needsAnswer } from "../domain/finding.ts";
 import { judgeNeeds, type Needs } from "../store/needs.ts";
 import { hasProblem, type ServiceState } from "../store/services.ts";
 import { nowMs } from "./clock.ts";
@@ -6,6 +7,9 @@ import { type App, useApp } from "./context.ts";
 
 export type Attention = Needs & {
   services: readonly ServiceState[];
+  /** Critical ones that nobody has taken. */
+  findings: readonly Finding[];
+  drifted: readonly string[];
   count: number;
   isRead: boolean;
   problem: string | null;
@@ -20,8 +24,11 @@ function build(app: App): ReadonlySignal<Attention> {
     const { isRead, problem, more } = app.needs.value;
     const needs = judgeNeeds(app.needs.value, nowMs.value);
     const services = app.services.value.filter(hasProblem);
-    const count = needs.waiting.length + needs.failed.length + services.length;
-    return { ...needs, services, count, isRead, problem, isPartial: more.size > 0 };
+    const findings = app.asides.findings.value.filter((finding) => needsAnswer(finding, nowMs.value));
+    const drifted = app.asides.drifted.value;
+    const parts = [needs.waiting, needs.failed, services, findings];
+    const count = parts.reduce((sum, part) => sum + part.length, drifted.length > 0 ? 1 : 0);
+    return { ...needs, services, findings, drifted, count, isRead, problem, isPartial: more.size > 0 };
   });
 }
 

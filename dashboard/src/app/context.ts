@@ -8,6 +8,7 @@ import type { Stream } from "../net/stream.ts";
 import type { Batch, LiveState } from "../store/live.ts";
 import type { NeedsState } from "../store/needs.ts";
 import type { ServicesState } from "../store/services.ts";
+import type { Asides } from "./asides.ts";
 
 /** Everything a screen may use. There is one, made at the start; screens and later screens ask for it and build nothing twice. */
 export type App = {
@@ -17,6 +18,7 @@ export type App = {
   stream: Stream;
   live: ReadonlySignal<LiveState>;
   needs: ReadonlySignal<NeedsState>;
+  asides: Asides;
   services: Signal<ServicesState>;
   /** Grows when what was read by REST may have holes: active queries read again. */
   epoch: ReadonlySignal<number>;

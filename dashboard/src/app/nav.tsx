@@ -19,7 +19,12 @@ export function Brand() {
 /** How many things wait behind a screen's name; a count is a fact with a word for screen readers. */
 function Badge({ screen }: { screen: Screen }) {
   const attention = useAttention();
-  const counts: Record<string, number> = { "/": attention.count, "/config": attention.services.length };
+  const counts: Record<string, number> = {
+    "/": attention.count,
+    "/approvals": attention.waiting.length,
+    "/findings": attention.findings.length,
+    "/config": attention.services.length,
+  };
   const count = counts[screen.path] ?? 0;
   if (count === 0) return screen.keys ? <kbd class="nav-keys">{screen.keys}</kbd> : null;
   return (
@@ -66,7 +71,7 @@ export function SideNav({ path }: { path: string }) {
 
 const icons: Record<string, string> = {
   "/": "M3 7.5 8 3l5 4.5V13H9.5V9.5h-3V13H3Z",
-  "/activity": "M1.5 8h3l2-5 3 10 2-5h3",
+  "/approvals": "M8 1.8 14.2 8 8 14.2 1.8 8ZM5.6 8.2l1.7 1.6 3.2-3.4",
   "/tasks": "M5.5 4h8M5.5 8h8M5.5 12h8M2.5 4h.01M2.5 8h.01M2.5 12h.01",
   "/logs": "M3 2.5h10v11H3ZM5.5 6h5M5.5 8.5h5M5.5 11h3",
   more: "M3 4.5h10M3 8h10M3 11.5h10",

@@ -12,6 +12,7 @@ import { applyFrames, type Batch, initialLive, type LiveState, toBatch } from ".
 import { emptyNeeds, FAILED_WINDOW_MS, type NeedsState, putNeeds, startNeeds } from "../store/needs.ts";
 import { toListTask } from "../store/rows.ts";
 import { applyHealth, applyReport, needsReport, type ServicesState, startServices } from "../store/services.ts";
+import { buildAsides } from "./asides.ts";
 import { clockOffsetMs, serverNow } from "./clock.ts";
 import type { App } from "./context.ts";
 
@@ -143,6 +144,7 @@ export function startApp(config: FleetConfig): App {
   const services = signal(startServices(knownServices, config.services, Date.now()));
   const { epoch, bump } = buildEpoch();
   const listeners = new Set<(batch: Batch) => void>();
+  const asides = buildAsides({ rest, config, epoch, isSignedIn: () => auth.state.value === "in" });
 
   const apply = (received: readonly Received[]) => {
     const batch = toBatch(live.peek(), received);
@@ -152,6 +154,7 @@ export function startApp(config: FleetConfig): App {
       clockOffsetMs.value = live.peek().offsetMs;
       for (const listener of listeners) listener(batch);
     });
+    asides.noteBatch(batch);
     if (batch.hasLoss) bump();
   };
   const stream = new Stream({
@@ -183,6 +186,7 @@ export function startApp(config: FleetConfig): App {
     stream,
     live,
     needs,
+    asides,
     services,
     epoch,
     onBatch(listener) {

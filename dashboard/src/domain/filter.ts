@@ -26,6 +26,8 @@ export type Vocabulary<Row> = {
   keys: readonly FilterKey<Row>[];
   /** What a bare word is searched in, as the API's `q` does. */
   textOf: (row: Row) => string;
+  /** The API has no `q`: words are looked for in the rows that are loaded. */
+  textIsLocal?: boolean;
   atOf: (row: Row) => string;
 };
 
@@ -194,7 +196,8 @@ export function toApi<Row>(terms: readonly Term[], vocabulary: Vocabulary<Row>, 
   const local: Term[] = [];
   for (const term of terms) {
     const key = findKey(vocabulary, term.param);
-    const value = key ? toApiValue(key, term.values, nowMs) : (term.values[0] ?? null);
+    const text = vocabulary.textIsLocal ? null : (term.values[0] ?? null);
+    const value = key ? toApiValue(key, term.values, nowMs) : text;
     if (term.negated || value === null || term.param in query) local.push(term);
     else query[term.param] = value;
   }

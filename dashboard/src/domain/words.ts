@@ -59,6 +59,8 @@ const sentences: Record<string, string> = {
   note: "note",
 };
 
+export const eventKinds = Object.keys(sentences);
+
 export function kindWords(kind: string): string {
   return sentences[kind] ?? kind.replaceAll("_", " ");
 }

@@ -15,7 +15,7 @@ export type Answer<T> = { ok: true; status: number; body: T; headers: Headers } 
 
 export type Query = Readonly<Record<string, string | number | undefined>>;
 export type CallOptions = {
-  method?: "GET" | "POST" | "PATCH";
+  method?: "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
   query?: Query;
   body?: unknown;
   headers?: Record<string, string>;

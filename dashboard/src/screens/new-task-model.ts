@@ -8,14 +8,9 @@ import { navigate, search } from "../app/router.ts";
 import { initialValue, type Json } from "../domain/schema.ts";
 import { optionsSchema } from "../domain/task-options.ts";
 import { type Faults, findFaults, toFaults } from "../domain/validate.ts";
+import { newKey } from "../net/key.ts";
 import type { Answer, Failure } from "../net/rest.ts";
 import { toast } from "../ui/toast.tsx";
-
-/** One key a form, so that a double press, or a resend after a lost answer, makes one task. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `dashboard-${[...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("")}`;
-}
 
 type TaskTypes = { items: TaskType[]; nextCursor: string | null };
 

@@ -1,17 +1,14 @@
-import type { Task } from "@signalbox/common/contracts/task.ts";
-import type { ComponentChildren } from "preact";
 import { type Attention, useAttention } from "../app/attention.ts";
 import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useKeys } from "../app/keys.ts";
 import { settings } from "../app/settings.ts";
-import { toPreview } from "../domain/diff.ts";
 import { formatAge, formatClock, formatDuration } from "../domain/time.ts";
 import { countOf, formatCount } from "../domain/words.ts";
 import { problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
-import { Empty, Note, PageHead, Panel, Skeleton } from "../ui/parts.tsx";
-import { Glyph, type Lamp, LampWord } from "../ui/status.tsx";
-import { Age } from "../ui/when.tsx";
+import { Note, PageHead, Panel } from "../ui/parts.tsx";
+import { type Lamp, LampWord } from "../ui/status.tsx";
+import { NeedsPanel } from "./overview-needs.tsx";
 
 const openedMs = Date.now();
 
@@ -39,14 +36,16 @@ function titleOf(attention: Attention): string {
 
 function answerOf(attention: Attention): string {
   if (!attention.isRead) return "Reading the fleet's state.";
-  const { waiting, failed, services } = attention;
+  const { waiting, failed, services, findings, drifted } = attention;
   if (attention.count === 0)
     return `Nothing waits for you; watched since ${formatClock(openedMs, settings.zone.value)}.`;
   const parts: string[] = [];
   if (waiting.length > 0) parts.push(countOf(waiting.length, "task waits for a person", "tasks wait for a person"));
   if (failed.length > 0)
     parts.push(countOf(failed.length, "task failed in the last hour", "tasks failed in the last hour"));
+  if (findings.length > 0) parts.push(countOf(findings.length, "critical finding"));
   if (services.length > 0) parts.push(countOf(services.length, "service has a problem", "services have a problem"));
+  if (drifted.length > 0) parts.push("Render has drifted");
   return `${parts.join(", ")}.`;
 }
 
@@ -98,112 +97,6 @@ function Figure({ href, name, value, note }: { href: string; name: string; value
         <span class="figure-value">{value}</span> <span class="figure-note">{note}</span>
       </span>
     </a>
-  );
-}
-
-function NeedsPanel({ attention }: { attention: Attention }) {
-  const { waiting, failed, services, count, isRead } = attention;
-  return (
-    <Panel
-      title="Needs you"
-      meta={count > 0 ? <span class="keys-hint">j k to move, Enter to open</span> : ""}
-      class="needs"
-    >
-      {!isRead && !attention.problem && <Skeleton rows={3} />}
-      {isRead && count === 0 && (
-        <Empty title="Nothing needs you">
-          <p>
-            Approvals, tasks that failed for good and services with problems are listed here, the most urgent first.
-          </p>
-          <a class="button" href="/activity">
-            Watch what happens
-          </a>
-        </Empty>
-      )}
-      <ul class="needs-list">
-        {waiting.map((task) => (
-          <WaitingItem key={task.id} task={task} />
-        ))}
-        {sortByUrgency(services).map((service) => (
-          <ServiceItem key={service.name} service={service} />
-        ))}
-        {failed.map((task) => (
-          <FailedItem key={task.id} task={task} />
-        ))}
-      </ul>
-    </Panel>
-  );
-}
-
-type ItemProps = {
-  lamp: Lamp;
-  title: string;
-  href: string;
-  action: string;
-  primary?: boolean;
-  children: ComponentChildren;
-};
-
-function Item({ lamp, title, href, action, primary, children }: ItemProps) {
-  return (
-    <li class="needs-item">
-      <Glyph lamp={lamp} />
-      <div class="needs-text">
-        <p class="needs-title">{title}</p>
-        <p class="needs-note">{children}</p>
-      </div>
-      <a class={primary ? "button button-primary" : "button"} href={href} data-focus aria-label={`${action} ${title}`}>
-        {action}
-      </a>
-    </li>
-  );
-}
-
-function WaitingItem({ task }: { task: Task }) {
-  const expiresAt = task.approval?.expiresAt;
-  const leftMs = expiresAt ? Date.parse(expiresAt) - nowMs.value : null;
-  const words = task.approval?.prompt ?? task.approval?.reason ?? toPreview(task.payload, 140);
-  const isApproval = task.waitingFor === "approval";
-  return (
-    <Item lamp="waiting" title={task.type} href={`/tasks/${task.id}`} action={isApproval ? "Review" : "Answer"} primary>
-      {words} <span class="needs-meta">Version {task.version}</span>
-      {leftMs !== null && (
-        <span class="needs-meta">, {leftMs > 0 ? `expires in ${formatDuration(leftMs)}` : "expired"}</span>
-      )}
-    </Item>
-  );
-}
-
-function FailedItem({ task }: { task: Task }) {
-  return (
-    <Item lamp="failed" title={`${task.type} failed`} href={`/tasks/${task.id}`} action="Open">
-      {task.error?.message ?? "No reason was given."} <span class="needs-meta">{countOf(task.attempt, "attempt")}</span>
-      ,{" "}
-      <span class="needs-meta">
-        <Age at={task.finishedAt ?? task.updatedAt} /> ago
-      </span>
-    </Item>
-  );
-}
-
-function serviceWords(service: ServiceState): string {
-  if (service.state === "down") return service.failure?.message ?? "It cannot be reached.";
-  const problems = service.report ? problemSettings(service.report) : [];
-  if (problems.length > 0) return `Not set right: ${problems.map(({ key }) => key).join(", ")}`;
-  return "It answers, but says that it is degraded.";
-}
-
-function ServiceItem({ service }: { service: ServiceState }) {
-  const isDown = service.state === "down";
-  return (
-    <Item
-      lamp={isDown ? "failed" : "warn"}
-      title={`${service.name} ${isDown ? "is down" : "has a problem"}`}
-      href="/config"
-      action="Open"
-    >
-      {serviceWords(service)}
-    </Item>
   );
 }
 

@@ -1,10 +1,9 @@
 import { type Signal, useSignal } from "@preact/signals";
 import type { Task, TaskStatus } from "@signalbox/common/contracts/task.ts";
-import type { ComponentChildren } from "preact";
 import { useApp } from "../app/context.ts";
 import { type Change, diffTasks, toPreview } from "../domain/diff.ts";
 import type { Answer } from "../net/rest.ts";
-import { Dialog } from "../ui/dialog.tsx";
+import { Dialog, DialogActions } from "../ui/dialog.tsx";
 import { JsonArea } from "../ui/json-area.tsx";
 import { Note } from "../ui/parts.tsx";
 import { toast } from "../ui/toast.tsx";
@@ -172,17 +171,6 @@ export function ConfirmDialog({
         </button>
       </DialogActions>
     </Dialog>
-  );
-}
-
-export function DialogActions({ onClose, children }: { onClose: () => void; children: ComponentChildren }) {
-  return (
-    <div class="dialog-actions">
-      <button type="button" class="button" onClick={onClose}>
-        Close
-      </button>
-      {children}
-    </div>
   );
 }
 

@@ -26,3 +26,14 @@ export function Dialog({ title, onClose, children, class: name = "", bare = fals
     </dialog>
   );
 }
+
+export function DialogActions({ onClose, children }: { onClose: () => void; children: ComponentChildren }) {
+  return (
+    <div class="dialog-actions">
+      <button type="button" class="button" onClick={onClose}>
+        Close
+      </button>
+      {children}
+    </div>
+  );
+}

@@ -1,0 +1,51 @@
+/* `GET /tasks/stats` as the page reads it, and what its figures mean beside those of the window before. */
+
+export type Percentiles = { p50: number | null; p95: number | null; p99: number | null };
+export type Rate = { completed: number; failed: number; successRate: number | null };
+export type TaskStats = {
+  since: string;
+  until: string;
+  bucketMs: number;
+  total: number;
+  byStatus: Record<string, number>;
+  byType: Record<string, Record<string, number>>;
+  waitMs: Percentiles;
+  runMs: Percentiles;
+  success: { byType: Record<string, Rate>; byAgent: Record<string, Rate> };
+  buckets: { at: string; created: number; completed: number; failed: number; canceled: number }[];
+};
+
+/** Share of the ended tasks that ended well; null when none ended. */
+export function successOf({ byStatus }: Pick<TaskStats, "byStatus">): number | null {
+  const { completed = 0, failed = 0 } = byStatus;
+  return completed + failed === 0 ? null : completed / (completed + failed);
+}
+
+/** `99.2 %`; never rounded up to a hundred that is none. */
+export function formatShare(share: number | null): string {
+  if (share === null) return "–";
+  const percent = Math.floor(share * 1000) / 10;
+  return `${share === 1 ? "100" : percent.toFixed(1)} %`;
+}
+
+export type Judged = { words: string; verdict: "better" | "worse" | "same" | "unknown" };
+
+/**
+ * A figure against the window before.
+ *
+ * @param isGoodUp whether more of it is better; of a wait less is
+ */
+export function compare(now: number | null, before: number | null, isGoodUp: boolean): Judged {
+  if (now === null || before === null) return { words: "nothing to compare with", verdict: "unknown" };
+  if (now === before) return { words: "as before", verdict: "same" };
+  const change = before === 0 ? null : Math.round((100 * (now - before)) / before);
+  if (change === 0) return { words: "as before", verdict: "same" };
+  const words = change === null ? "none before" : `${change > 0 ? "+" : "−"}${Math.abs(change)} % to before`;
+  return { words, verdict: now > before === isGoodUp ? "better" : "worse" };
+}
+
+/** Share the agreed level is reached with. */
+export const SUCCESS_TARGET = 0.99;
+
+export const windows = ["1h", "24h", "7d", "30d"] as const;
+export type Window = (typeof windows)[number];
