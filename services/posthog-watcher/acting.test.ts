@@ -1,3 +1,4 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { expect, test } from "vitest";
 import {
   addEvents,
@@ -107,11 +108,15 @@ test("with the brake on, or the day's budget spent, execute only proposes", asyn
   expect((await braked.call("/watch/status")).body.stopped).toMatchObject({ isStopped: true, why: "holidays" });
 });
 
-/** The orchestrator gives the task to the watcher, and keeps what it answers. */
+/** The orchestrator gives a task to the watcher. */
+const carryOut = (watcher: Watcher, { id, type, payload }: Pick<Task, "id" | "type" | "payload">) =>
+  watcher.call("/run/flag-set", { body: { taskId: id, type, payload, attempt: 1 }, as: "service" });
+
+/** The same, and it keeps what is answered. */
 async function runTask(watcher: Watcher, type: string): Promise<void> {
   const task = watcher.fleet.ofType(type).find(({ status }) => status === "queued");
   if (!task) throw new Error(`no ${type} is queued`);
-  const answer = await watcher.call("/run/flag-set", { body: { type, payload: task.payload }, as: "service" });
+  const answer = await carryOut(watcher, task);
   expect(answer.status).toBe(200);
   Object.assign(task, {
     status: "completed",
@@ -153,18 +158,53 @@ test("a fix that did not help is taken back, and nothing is executed unasked any
   expect((await watcher.call("/watch/status")).body.stopped.isStopped).toBe(false);
 });
 
+test("what began in mode execute is not carried out in another mode, nor with the brake on", async () => {
+  await using watcher = await withDrop(executing, { propose: flagOff });
+  const [task] = watcher.fleet.ofType("posthog.flag.set");
+  if (!task) throw new Error("nothing was executed");
+  await watcher.call("/watch/stop", { body: { reason: "holidays" } });
+  expect(await carryOut(watcher, task)).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
+  await watcher.call("/watch/resume", { body: {} });
+  await watcher.stop();
+  const { database, posthog, fleet, clock } = watcher;
+  for (const mode of ["observe", "propose"]) {
+    await using changed = await startWatcher({
+      env: { ...executing, POSTHOG_MODE: mode },
+      shared: { database, posthog, fleet, clock },
+    });
+    expect(await carryOut(changed, task)).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
+  }
+  expect(posthog.control.writes()).toEqual([]);
+});
+
+test.each(["observe", "propose"])(
+  "in mode %s nothing that nobody approved is carried out, whoever asks",
+  async (mode) => {
+    await using watcher = await startWatcher({ env: { ...executing, POSTHOG_MODE: mode } });
+    watcher.posthog.control.addFlag({ key: "new-signup" });
+    for (const actor of ["service:internal", "agent:other", "schedule:nightly", "webhook:github"]) {
+      const answer = await carryOut(watcher, watcher.fleet.add(flagOff, actor));
+      expect(answer).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
+    }
+    const direct = await watcher.call("/run/flag-set", { body: { payload: flagOff.payload }, as: "service" });
+    expect(direct).toMatchObject({ status: 422, body: { error: { code: "not_allowed" } } });
+    watcher.fleet.isAway = true;
+    const blind = await carryOut(watcher, { id: crypto.randomUUID(), ...flagOff });
+    expect(blind).toMatchObject({ status: 503, body: { error: { code: "unavailable" } } });
+    expect(watcher.posthog.control.writes()).toEqual([]);
+  },
+);
+
 test("a flag that somebody changed since it was decided about is left alone", async () => {
   await using watcher = await startWatcher({ env: { POSTHOG_MODE: "propose" } });
   watcher.posthog.control.addFlag({ key: "new-signup" });
   watcher.posthog.control.setFlag("new-signup", { filters: { groups: [] } });
   const payload = { flag: "new-signup", active: false, expected: { active: true, version: 1 } };
-  const refused = await watcher.call("/run/flag-set", { body: { payload }, as: "service" });
+  const type = "posthog.flag.set";
+  const refused = await carryOut(watcher, watcher.fleet.add({ type, payload }));
   expect(refused).toMatchObject({ status: 422, body: { error: { code: "flag_conflict" } } });
   expect(isActive(watcher)).toBe(true);
-  const again = await watcher.call("/run/flag-set", {
-    body: { payload: { ...payload, expected: { version: 2 } } },
-    as: "service",
-  });
+  const again = await carryOut(watcher, watcher.fleet.add({ type, payload: { ...payload, expected: { version: 2 } } }));
   expect(again.body.result).toMatchObject({
     isChange: true,
     after: { active: false },
@@ -176,10 +216,7 @@ test("a key that may only read cannot act, and says so", async () => {
   await using watcher = await startWatcher({ env: { POSTHOG_MODE: "propose" } });
   watcher.posthog.control.set({ scopes: ["query:read", "feature_flag:read", "annotation:read"] });
   watcher.posthog.control.addFlag({ key: "new-signup" });
-  const answer = await watcher.call("/run/flag-set", {
-    body: { payload: { flag: "new-signup", active: false } },
-    as: "service",
-  });
+  const answer = await carryOut(watcher, watcher.fleet.add(flagOff));
   expect(answer).toMatchObject({
     status: 422,
     body: { error: { code: "posthog_refused", message: expect.stringContaining("feature_flag:write") } },

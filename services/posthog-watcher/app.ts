@@ -12,6 +12,7 @@ import { buildFleet } from "./clients/fleet.ts";
 import { buildPosthog } from "./clients/posthog.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
+import { askConsent } from "./loops/ask-consent.ts";
 import { forecast } from "./loops/forecast.ts";
 import type { Kit } from "./loops/kit.ts";
 import { buildLeader } from "./loops/leader.ts";
@@ -182,6 +183,7 @@ function toContext(settings: Settings, { watch, ...parts }: Parts): Context {
     forecast: (wish, signal) => forecast(kit, wish, signal),
     runNow: (only, key, signal) => runOnce(kit, { only, isForced: true, key }, signal),
     runWakeup: (wish, signal) => runWakeup(kit, wish, signal),
+    findRefusal: (task) => askConsent(kit, task),
     setFlag: (wish) => setFlag(kit.posthog, wish),
   };
 }

@@ -21,6 +21,8 @@ export type Context = {
   forecast(wish: ForecastWish, signal: AbortSignal): Promise<Forecast>;
   runNow(only: string | null, key: string, signal: AbortSignal): Promise<RunOutcome>;
   runWakeup(wish: WakeupWish, signal: AbortSignal): Promise<{ text: string }>;
+  /** Why a task that runs must not change anything; null when it may. */
+  findRefusal(task: { taskId: string; type: string; payload: unknown }): Promise<string | null>;
   setFlag(wish: SetFlag): Promise<{ before: Flag; after: Flag }>;
 };
 

@@ -1,6 +1,6 @@
 /** What a watcher sees of the rest of the fleet: tasks that can be made, found and ended by the test. */
 import { randomUUID } from "node:crypto";
-import type { CreateTask, Task } from "@signalbox/common/contracts/task.ts";
+import type { CreateTask, Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { ApiError } from "@signalbox/common/errors.ts";
 import { defineRoute, type Route } from "@signalbox/common/route.ts";
 import { serveRoutes } from "@signalbox/testing/http-service.ts";
@@ -10,13 +10,13 @@ export type FleetStandIn = AsyncDisposable &
   State & {
     url: string;
     ofType(type: string): Task[];
-    /** adds a task that somebody else made */
-    add(task: GivenTask): Task;
+    /** adds a task that somebody else made, a person unless it says otherwise */
+    add(task: GivenTask, actor?: string): Task;
   };
 
-type GivenTask = Partial<Task> & { type: string };
+type GivenTask = Partial<TaskWithEvents> & { type: string };
 type State = {
-  tasks: (Task & { idempotencyKey: string | null })[];
+  tasks: (TaskWithEvents & { idempotencyKey: string | null })[];
   /** types that nobody has registered */
   unknownTypes: string[];
   /** an orchestrator that is away for a while */
@@ -31,7 +31,7 @@ export async function startFleetStandIn(): Promise<FleetStandIn> {
   const service = await serveRoutes([makeRoute(state), readRoute(state), listRoute(state), ...agentRoutes()]);
   return Object.assign(state, {
     url: service.url,
-    add: (task: GivenTask) => add(state, task, null),
+    add: (task: GivenTask, actor = "person:operator") => add(state, task, { actor, idempotencyKey: null }),
     ofType: (type: string) => state.tasks.filter((task) => task.type === type),
     [Symbol.asyncDispose]: () => service[Symbol.asyncDispose](),
   });
@@ -41,8 +41,9 @@ function ensureThere({ isAway }: State): void {
   if (isAway) throw new ApiError("unavailable", "away");
 }
 
-function add(state: State, given: GivenTask, idempotencyKey: string | null) {
-  const task = { ...toTask(given), idempotencyKey };
+function add(state: State, given: GivenTask, made: { actor: string; idempotencyKey: string | null }) {
+  const events = [{ kind: "created", actor: made.actor }] as TaskWithEvents["events"];
+  const task = { ...toTask(given), events, idempotencyKey: made.idempotencyKey };
   state.tasks.push(task);
   return task;
 }
@@ -68,7 +69,7 @@ function makeRoute(state: State): Route {
         decidedAt: null,
       };
       const approving = approval?.required === true ? { ...waiting, approval: reason } : {};
-      return { status: 201, body: add(state, { ...(fields as GivenTask), ...approving }, key) };
+      return { status: 201, body: add(state, { ...(fields as GivenTask), ...approving }, maker(key)) };
     },
   });
 }
@@ -83,6 +84,8 @@ function readRoute(state: State): Route {
     },
   });
 }
+
+const maker = (idempotencyKey: string | null) => ({ actor: "service:internal", idempotencyKey });
 
 const filters = ["type", "status", "waitingFor", "source"] as const;
 const Words = Object.fromEntries(

@@ -6,6 +6,8 @@
  */
 export type FailureKind = "wrong" | "refused" | "limited" | "unknown";
 
+const longestPauseMs = 10_000;
+
 /** A call of PostHog that told nothing. Whoever meets it leaves everything as it is. */
 export class PosthogError extends Error {
   readonly kind: FailureKind;
@@ -24,9 +26,9 @@ export class PosthogError extends Error {
     this.retryAfterMs = about.retryAfterMs ?? 0;
   }
 
-  /** The same call may succeed within the same run. */
+  /** The same call may succeed within the same run; whoever asks for a longer pause is asked again by a later run. */
   get isWorthAnotherTry(): boolean {
-    return this.kind === "unknown" || (this.kind === "limited" && this.retryAfterMs <= 10_000);
+    return (this.kind === "unknown" || this.kind === "limited") && this.retryAfterMs <= longestPauseMs;
   }
 }
 

@@ -125,6 +125,17 @@ test("too many requests: nothing is asked before the time that PostHog named", a
   expect((await watcher.later(11 * minuteMs)).outcome.failed).toEqual([]);
 });
 
+test("a pause that PostHog asks for is kept by the next run, not waited for in this one", async () => {
+  await using watcher = await startWatcher();
+  addProject(watcher);
+  await watcher.put("signups", { event: "signed_up" });
+  await watcher.run();
+  const headers = { "retry-after": "1800" };
+  watcher.posthog.control.fail({ kind: "status", times: 1, status: 502, headers, path: "/query/" });
+  expect((await watcher.later(hourMs)).outcome.failed).toHaveLength(1);
+  expect((await watcher.later(hourMs)).outcome.failed).toEqual([]);
+});
+
 test("events that come late are waited for: nothing is found but that data is late", async () => {
   await using watcher = await startWatcher();
   const events = ["a", "b", "c", "d", "e"];

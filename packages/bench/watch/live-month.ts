@@ -1,4 +1,5 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import {
   hourMs,
   type MonthPlan,
@@ -75,9 +76,17 @@ async function liveHour({ watcher, posthog, plan }: Month, now: number): Promise
   posthog.state.faults.length = 0;
 }
 
+type Run = { runId: string; state: string };
+
 async function look(watcher: WatcherProcess): Promise<void> {
-  const { state } = await watcher.ask<{ state: string }>("/watch/run", { method: "POST", body: {}, prefer: "wait=60" });
-  if (state !== "done") throw new Error(`a run of the watcher is ${state}`);
+  const asked = await watcher.ask<Run>("/watch/run", { method: "POST", body: {}, prefer: "wait=60" });
+  const isOver = ({ state }: Run) => state !== "queued";
+  // On a busy machine the first look, at eight weeks of forty series, may take longer than one call waits.
+  const run = await eventually(
+    async () => (isOver(asked) ? asked : [await watcher.ask<Run>(`/watch/runs/${asked.runId}`)].find(isOver)),
+    { timeoutMs: 120_000, what: "a run of the watcher" },
+  );
+  if (run.state !== "done") throw new Error(`a run of the watcher is ${run.state}`);
 }
 
 async function readFindings(watcher: WatcherProcess): Promise<SeenFinding[]> {

@@ -93,15 +93,33 @@ function compileCall(call: Call, context: Compiling): Compiled {
   const act = functions[name];
   if (!act) throw new HogqlError(`Unsupported function call '${call.name}(...)'`);
   const parameters = call.parameters.map((parameter) => compile(parameter, context));
-  return (scope) => act(...parameters.map((parameter) => parameter(scope)));
+  const compiled: Compiled = (scope) => act(...parameters.map((parameter) => parameter(scope)));
+  return call.parameters.every(isConstant) ? once(compiled) : compiled;
+}
+
+/** The same for every row, such as the bounds of a time range. */
+function isConstant(expression: Expression): boolean {
+  if (expression.kind === "list") return expression.items.every(isConstant);
+  if (expression.kind === "call") {
+    return expression.name.toLowerCase() in functions && expression.parameters.every(isConstant);
+  }
+  return expression.kind === "value" || expression.kind === "placeholder";
+}
+
+function once(compiled: Compiled): Compiled {
+  let known: { value: Value } | null = null;
+  return (scope) => {
+    known ??= { value: compiled(scope) };
+    return known.value;
+  };
 }
 
 type Special = (call: Call, context: Compiling) => Compiled;
 
 /** Functions that do not first take the worth of everything in their brackets. */
 const specials: Record<string, Special> = {
-  and: short((values) => values.every(isTrue)),
-  or: short((values) => values.some(isTrue)),
+  and: short((parts, scope) => parts.every((part) => isTrue(part(scope)))),
+  or: short((parts, scope) => parts.some((part) => isTrue(part(scope)))),
   if: (call, context) => {
     const [condition, yes, no] = compileAll(call, context, 3);
     return (scope) => (isTrue(condition(scope)) ? yes(scope) : no(scope));
@@ -117,10 +135,10 @@ const specials: Record<string, Special> = {
   minus: movable(-1),
 };
 
-function short(join: (values: Iterable<Value> & Value[]) => boolean): Special {
+function short(join: (parts: readonly Compiled[], scope: Scope) => boolean): Special {
   return (call, context) => {
     const parts = call.parameters.map((part) => compile(part, context));
-    return (scope) => join(parts.map((part) => part(scope)));
+    return (scope) => join(parts, scope);
   };
 }
 

@@ -54,10 +54,10 @@ function toNumber(value: Value): number | null {
 /** Null when either side is; moments compare with texts that are moments, numbers with texts that are numbers. */
 export function compare(a: Value, b: Value): number | null {
   if (a === null || b === null) return null;
+  if (typeof a === "string" && typeof b === "string") return compareTexts(a, b);
   if (a instanceof Date || b instanceof Date) return (toMoment(a)?.getTime() ?? 0) - (toMoment(b)?.getTime() ?? 0);
   const [left, right] = [toNumber(a), toNumber(b)];
-  const areNumbers = left !== null && right !== null && !(typeof a === "string" && typeof b === "string");
-  return areNumbers ? left - right : compareTexts(String(a), String(b));
+  return left !== null && right !== null ? left - right : compareTexts(String(a), String(b));
 }
 
 function compareTexts(a: string, b: string): number {

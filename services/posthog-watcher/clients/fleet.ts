@@ -1,6 +1,6 @@
 /* The rest of the fleet: tasks are asked for and looked at through the orchestrator, and it says where other agents are. */
 import type { Agent } from "@signalbox/common/contracts/agent.ts";
-import type { CreateTask, Task, TaskList } from "@signalbox/common/contracts/task.ts";
+import type { CreateTask, Task, TaskList, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { Agent as Connections, request } from "undici";
 
 /** `status` is null when no answer came. */
@@ -58,7 +58,7 @@ export function buildFleet({ orchestratorUrl, internalKey }: { orchestratorUrl: 
     /** The same key again answers the first task. */
     createTask: (task: CreateTask, idempotencyKey: string) =>
       ask<Task>(`${root}/task`, { method: "POST", body: task, headers: { "idempotency-key": idempotencyKey } }),
-    getTask: (id: string) => ask<Task>(`${root}/task/${encodeURIComponent(id)}`),
+    getTask: (id: string) => ask<TaskWithEvents>(`${root}/task/${encodeURIComponent(id)}`),
     async listTasks(query: Record<string, string>): Promise<Task[]> {
       return (await ask<TaskList>(`${root}/tasks?${new URLSearchParams(query)}`)).items;
     },

@@ -94,7 +94,8 @@ export function buildPosthogHttp(options: HttpOptions): PosthogHttp {
           .catch((error: unknown) => orAgain(error, attempt < most))
           .finally(leave);
         if (!(answer instanceof PosthogError)) return answer;
-        await rest((answer.retryAfterMs || pauseMs * (0.5 + Math.random())) * options.patience);
+        const restMs = (answer.retryAfterMs || pauseMs * (0.5 + Math.random())) * options.patience;
+        await rest(restMs, undefined, given.signal && { signal: given.signal });
       }
     },
     budget: () => state,

@@ -71,6 +71,7 @@ export async function runWakeup(context: Context, run: RunContext<Static<typeof 
 export async function runSetFlag(context: Context, run: RunContext<Static<typeof SetFlag>>): Promise<RunOutcome> {
   const { flag, active } = run.payload;
   refuseUnlessMayAct(context);
+  await refuseWithoutConsent(context, run);
   const { pins } = context.kit;
   if (pins.flags.length > 0 && !pins.flags.includes(flag)) {
     throw new AgentError(`The flag ${flag} is not among POSTHOG_PIN_FLAGS.`, { code: "not_allowed" });
@@ -114,6 +115,17 @@ export async function runAnnotate(context: Context, run: RunContext<Static<typeo
   const made = await posthog.createAnnotation(content, at).catch(explain);
   await run.sideEffect({ system: "posthog", did: "annotation.create", annotationId: made.id, content });
   return { result: { annotationId: made.id, isNew: true } };
+}
+
+/** @throws AgentError when nobody has allowed it, or when it cannot be known now */
+async function refuseWithoutConsent(context: Context, { taskId, type, payload }: RunContext): Promise<void> {
+  if (taskId === null) throw new AgentError("Only a task can change anything in PostHog.", { code: "not_allowed" });
+  const why = await context.findRefusal({ taskId, type, payload }).catch((cause: unknown) => {
+    throw new AgentError("It cannot be seen now whether anybody approved this task.", {
+      ...{ code: "unavailable", retryable: true, cause },
+    });
+  });
+  if (why !== null) throw new AgentError(why, { code: "not_approved" });
 }
 
 /** @throws AgentError */

@@ -115,8 +115,17 @@ export function listIntents(db: Queryable, from: number, to: number): Promise<In
   );
 }
 
-export function findIntentByTask(db: Queryable, taskId: string): Promise<Intent | null> {
-  return maybeOne(db, toIntent, sql`select * from watch_intents where task_id = ${taskId} limit 1`);
+/** Whether this very thing was meant to be taken back because of a finding. */
+export async function isReversal(db: Queryable, findingId: string, task: { type: string; payload: unknown }) {
+  const count = await maybeOne(
+    db,
+    (row) => Number(row.count),
+    sql`
+    select count(*) from watch_intents
+     where kind = 'reverse' and finding_id = ${findingId} and task->>'type' = ${task.type}
+       and task->'payload' = ${JSON.stringify(task.payload)}::jsonb`,
+  );
+  return (count ?? 0) > 0;
 }
 
 export type ActionState = "asked" | "checking" | "helped" | "not_helped" | "reversed" | "failed" | "refused";
