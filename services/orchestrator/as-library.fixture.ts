@@ -2,11 +2,11 @@
  * The whole orchestrator with its agents inside the process and its routes called without HTTP, as other queues are used: a
  * program that the benchmark calls. Everything else is on, as in a fleet: claims under leases, fences, events, the live tail.
  */
-import { randomBytes } from "node:crypto";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Route, RouteInput } from "@signalbox/common/route.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
+import { newTrace } from "@signalbox/common/trace.ts";
 import { answerCalls } from "@signalbox/testing/calls.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
@@ -53,11 +53,7 @@ const heartbeat = routeOf("POST", "/agents/heartbeat");
 
 /** What a request would have brought, checked and parsed. */
 function toInput(body: unknown, kind: "person" | "service"): RouteInput<unknown, unknown, unknown> {
-  const trace = {
-    traceId: randomBytes(16).toString("hex"),
-    spanId: randomBytes(8).toString("hex"),
-    correlationId: null,
-  };
+  const trace = newTrace();
   const principal = kind === "person" ? { kind, name: "bench" } : { kind, name: "bench" };
   const signal = new AbortController().signal;
   return { params: {}, query: {}, body, headers: {}, principal, actor: `${kind}:bench`, trace, signal } as never;

@@ -2,6 +2,7 @@ import type { DeliveryOutcome } from "@signalbox/common/contracts/webhook.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import type { LogSearch } from "./clients/log-search.ts";
 import type { Dispatcher } from "./loops/dispatch.ts";
+import type { Change } from "./loops/engine.ts";
 import type { Gate } from "./loops/gate.ts";
 import type { Roster } from "./loops/roster.ts";
 import type { Scheduler } from "./loops/scheduler.ts";
@@ -42,7 +43,7 @@ export type Context = {
   /** Hides secrets in any JSON value: for what is kept only to be read by people. */
   hide<T>(value: T): T;
   /** Something was written: events for the streams, maybe a task to claim, maybe one that is due later. */
-  changed(what: { claimable?: boolean; timed?: boolean }): void;
+  changed(what: Change): void;
   /** A schedule was made or changed: the next fire may be sooner. */
   scheduled(): void;
   /** A subscription was made, changed or deleted: who is told of events may be another. */

@@ -42,6 +42,9 @@ export type EngineOptions = {
   agents?: AgentClient | undefined;
 };
 
+/** What somebody wrote: there may be something to claim (of this type alone, if it is named), or a time to wait for. */
+export type Change = { claimable?: boolean; timed?: boolean; type?: string };
+
 export type Engine = ReturnType<typeof buildEngine>;
 
 export function buildEngine(options: EngineOptions) {
@@ -69,9 +72,10 @@ export function buildEngine(options: EngineOptions) {
   let claiming: Promise<void> = Promise.resolve();
   let loops: Promise<unknown>[] = [];
 
-  function changed({ claimable = false, timed = false }: { claimable?: boolean; timed?: boolean }): void {
+  function changed({ claimable = false, timed = false, type }: Change): void {
     doorbell.ring(channels.events);
-    if (claimable) doorbell.ring(channels.tasks);
+    // An agent that comes rings for itself.
+    if (claimable && (type === undefined || roster.offers(type))) doorbell.ring(channels.tasks);
     if (timed) timers.ring();
   }
 

@@ -1,6 +1,6 @@
 /** Which agents live, as routing sees them: the heartbeats of all orchestrators, read every few seconds and at each new one. */
 
-import type { Heartbeat } from "@signalbox/common/contracts/agent.ts";
+import type { AgentType, Heartbeat } from "@signalbox/common/contracts/agent.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { staleMs } from "../lease.ts";
 import { type LiveAgent, slotKey } from "../slots.ts";
@@ -12,6 +12,8 @@ const absentMs = 15_000;
 
 export type Roster = {
   agents(): readonly LiveAgent[];
+  /** Somebody alive takes this type. */
+  offers(type: string): boolean;
   /** Where a run of this type is posted to; null when that instance is gone or no longer runs it. */
   urlOf(instance: string, type: string): string | null;
   /** Runs by instance and type that this orchestrator does not hold itself. */
@@ -68,6 +70,7 @@ export function buildRoster(options: {
       const now = performance.now();
       return [...seen.values()].filter((agent) => now - agent.seenAt <= staleMs);
     },
+    offers: (type) => [...seen.values()].some(({ types }) => types.some((one) => one.type === type)),
     urlOf(instance, type) {
       const agent = seen.get(instance);
       const path = agent?.types.find((one) => one.type === type)?.path;
@@ -83,7 +86,7 @@ export function buildRoster(options: {
     hear(beat) {
       const known = seen.get(beat.instance);
       seen.set(beat.instance, { ...beat, seenAt: performance.now() });
-      if (!known || JSON.stringify(known.types) !== JSON.stringify(beat.types)) options.onHeard();
+      if (!known || toOffer(known.types) !== toOffer(beat.types)) options.onHeard();
     },
     ring: bell.ring,
     async leave() {
@@ -99,13 +102,19 @@ export function buildRoster(options: {
   };
 }
 
-/** Keeps what was read; true when an instance is new. */
+/** What routing makes of the types; the database keeps their members in an order of its own, so they are not compared as text. */
+function toOffer(types: readonly AgentType[]): string {
+  const offers = types.map(({ type, path, maxConcurrency, priority }) => [type, path, maxConcurrency, priority]);
+  return JSON.stringify(offers);
+}
+
+/** Keeps what was read; true when an instance is new, or offers something else than before. */
 function take(rows: readonly (LiveAgent & { ageMs: number })[], seen: Map<string, Seen>): boolean {
   const now = performance.now();
   let isNews = false;
   for (const { name, instance, url, types, ageMs } of rows) {
     const known = seen.get(instance);
-    isNews ||= known === undefined;
+    isNews ||= known === undefined || toOffer(known.types) !== toOffer(types);
     // A heartbeat that was heard while this was being read is newer than what was read.
     const seenAt = now - ageMs;
     if (!known || known.seenAt < seenAt) seen.set(instance, { name, instance, url, types, seenAt });
