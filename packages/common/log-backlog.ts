@@ -61,10 +61,12 @@ export class Backlog {
     return this.#spool.close();
   }
 
+  /** Forgets it before it waits for the disk: the rows of other segments would read as delivered meanwhile. */
   async #finishSegment(): Promise<void> {
-    await this.#segment?.remove();
+    const finished = this.#segment;
     this.#segment = null;
     this.#next = 0;
+    await finished?.remove();
   }
 }
 
