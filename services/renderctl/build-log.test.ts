@@ -1,34 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
-import { join } from "node:path";
 import { expect, test } from "vitest";
 import { classify } from "./build-log.ts";
-import { planFix, type SiteSettings } from "./repair-fix.ts";
-
-const folder = join(import.meta.dirname, "build-logs");
-const names = readdirSync(folder).map((file) => file.replace(/\.txt$/, ""));
-
-function read(name: string) {
-  const [head = "", body = ""] = readFileSync(join(folder, `${name}.txt`), "utf8").split("\n---\n");
-  const about = Object.fromEntries(
-    head.split("\n").map((line) => [line.slice(0, line.indexOf(":")), line.slice(line.indexOf(":") + 2)]),
-  );
-  const json = (text: string | undefined) => JSON.parse(text ?? "null");
-  const failure = json(about.failure) as Record<string, unknown> | null;
-  return {
-    expected: { cause: about.cause, fix: json(about.fix) },
-    failed: {
-      status: about.status ?? "",
-      lines: body.split("\n"),
-      failure,
-      hasNoMinutes: failure?.event === "pipeline_minutes_exhausted",
-    },
-    patient: {
-      type: about.type as "static_site",
-      live: json(about.live) as SiteSettings,
-      blueprint: json(about.blueprint) as SiteSettings | null,
-    },
-  };
-}
+import { names, readCase } from "./build-logs.fixture.ts";
+import { planFix } from "./repair-fix.ts";
 
 test("there are at least thirty logs, and half of them only look alike", () => {
   expect(names.length).toBeGreaterThanOrEqual(30);
@@ -36,7 +9,7 @@ test("there are at least thirty logs, and half of them only look alike", () => {
 });
 
 test.each(names)("the build log %s", (name) => {
-  const { expected, failed, patient } = read(name);
+  const { expected, failed, patient } = readCase(name);
   const finding = classify(failed);
   expect({ cause: finding.cause, fix: planFix(finding, patient) }).toEqual(expected);
 });

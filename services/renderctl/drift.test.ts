@@ -40,6 +40,7 @@ test("a change by hand is one drift with its own time, a revert ends it, and no 
     actual: "/",
     since: expect.any(String),
     taskId: null,
+    whoCanTell: null,
   });
   logging.envVars.set("PORT", "hunter2-value").set("MINE", "hunter2-value");
   const all = await drifts();
@@ -82,6 +83,7 @@ async function openWatch() {
         store: { ...store, ...parts },
         tasks: { ...tasks, ...teller },
         log: () => logs.log,
+        readAudit: async () => [],
         everyMinutes: 0,
       },
     });
@@ -183,6 +185,44 @@ test("a watch that dies after any of its steps is finished by the next one: one 
   await eventually(() => notices.length > 0, { what: "the notice" });
   await watch();
   expect(notices).toHaveLength(1);
+});
+
+test("who last had a hand in it is named, from Render's audit log where there is one", async () => {
+  await using fleet = await openWatch();
+  const { render, drifts } = fleet;
+  await fleet.apply();
+  const { id, name, details, envVars } = fleet.service("logging");
+  const ann = { type: "user", email: "ann@example.com" } as const;
+  const at = (minutes: number) => new Date(Date.now() + minutes * 60_000).toISOString();
+  const note = (event: string, minutes: number, actor: typeof ann | { type: "rest_api" } = ann) =>
+    render.control.noteAudit({ event, actor, metadata: { service: id, field: "x" }, timestamp: at(minutes) });
+  note("ResumeServiceEvent", -30);
+  note("UpdateEnvVarsEvent", -20, { type: "rest_api" });
+  note("ViewEnvVarValuesEvent", -10);
+  note("SuspendServiceEvent", 10);
+  details.healthCheckPath = "/";
+  envVars.set("PORT", "1");
+  fleet.service("telegram").details.healthCheckPath = "/";
+  const found = Object.fromEntries(
+    (await drifts()).map(({ resource, field, whoCanTell }: Record<string, unknown>) => [
+      `${resource} ${field}`,
+      whoCanTell,
+    ]),
+  );
+  expect(found).toEqual({
+    [`service/${name} healthCheckPath`]: { at: expect.any(String), by: ann.email, what: "ResumeService" },
+    [`service/${name} envVars.PORT`]: { at: expect.any(String), by: "rest_api", what: "UpdateEnvVars" },
+    "service/signalbox-telegram healthCheckPath": null,
+  });
+  const refusal = {
+    on: "list-owner-audit-logs",
+    kind: "status",
+    status: 403,
+    message: "not in this plan",
+    times: 1,
+  } as const;
+  render.control.fail(refusal);
+  expect((await drifts()).map(({ whoCanTell }: { whoCanTell: unknown }) => whoCanTell)).toEqual([null, null, null]);
 });
 
 test("of two drifts one is reverted by a plan of its own, and the other is adopted by a patch that git takes", async () => {

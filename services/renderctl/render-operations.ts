@@ -1,6 +1,7 @@
 /** Every call of Render's API that is made here, by the operation's name in Render's OpenAPI document. */
 export const operations = {
   "list-owners": "GET /owners",
+  "list-owner-audit-logs": "GET /owners/{ownerId}/audit-logs",
 
   "list-services": "GET /services",
   "create-service": "POST /services",

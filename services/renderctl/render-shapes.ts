@@ -15,6 +15,16 @@ type Maybe<T> = T | null | undefined;
 
 export type Owner = { id: string; name: string; email?: Maybe<string>; type?: Maybe<"user" | "team"> };
 
+/** Who did something in a workspace; `metadata` names what it was done to. */
+export type AuditEntry = {
+  id: string;
+  timestamp: string;
+  event: string;
+  status: string;
+  actor: { type: string; email?: Maybe<string>; id?: Maybe<string> };
+  metadata?: Maybe<Record<string, string>>;
+};
+
 export type BuildFilter = { paths: string[]; ignoredPaths: string[] };
 export type IpRange = { cidrBlock: string; description: string };
 export type MaintenanceMode = { enabled: boolean; uri: string };

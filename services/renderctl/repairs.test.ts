@@ -2,11 +2,14 @@ import { buildLog } from "@signalbox/common/log.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
+import { names, readCase } from "./build-logs.fixture.ts";
 import { buildTaskClient } from "./clients/orchestrator.ts";
 import { buildRenderClient } from "./clients/render-client.ts";
 import { buildMonitor } from "./loops/monitor.ts";
 import { buildWorkspace } from "./loops/workspace.ts";
+import type { Service } from "./render-shapes.ts";
 import { type Renderctl, sideEffects, startRenderctl, takeNotices } from "./renderctl.fixture.ts";
+import type { SiteSettings } from "./repair-fix.ts";
 import { buildRepairStore } from "./store/repairs.ts";
 
 const repo = "https://github.com/acme/web";
@@ -99,8 +102,17 @@ test("a look-alike task with nobody's repair does nothing", async () => {
   expect(renderctl.render.control.writes()).toEqual([]);
 });
 
+type MonitorWish = {
+  events?: string[];
+  monitored?: string[];
+  siteOf?: (service: Service) => Promise<SiteSettings | null>;
+};
+
 /** A monitor of our own beside a renderctl whose monitor watches nobody. */
-function openMonitor({ database, render, orchestrator }: Renderctl, { events }: { events: string[] }) {
+function openMonitor(
+  { database, render, orchestrator }: Renderctl,
+  { events = [], monitored = ["shop"], siteOf = async () => null }: MonitorWish,
+) {
   const pool = buildPool({ url: database.url, name: "test monitor", onError: () => undefined });
   const client = buildRenderClient({ baseUrl: render.apiUrl, token: render.token });
   const tasks = buildTaskClient({ url: orchestrator.url, internalKey: "test-internal-key" });
@@ -108,8 +120,8 @@ function openMonitor({ database, render, orchestrator }: Renderctl, { events }: 
   const store = buildRepairStore(pool);
   const build = (insert: typeof store.insert) =>
     buildMonitor({
-      ...{ client, tasks, workspace: buildWorkspace(undefined), planner: { siteOf: async () => null } },
-      ...{ repairs: { ...store, insert }, monitored: ["shop"], log: () => logs.log, everyMs: 0 },
+      ...{ client, tasks, workspace: buildWorkspace(undefined), planner: { siteOf } },
+      ...{ repairs: { ...store, insert }, monitored, log: () => logs.log, everyMs: 0 },
     });
   return {
     dying: build(async () => {
@@ -170,3 +182,46 @@ test("who takes notices is told of a failed build once, and in the same thread t
   });
   expect(chat.notices).toHaveLength(1);
 });
+
+test("of all the build logs each recognisable one is repaired with the right settings, and each look-alike is left alone", async () => {
+  const env = { RENDER_MONITOR_SERVICES: names.join(",") };
+  await using renderctl = await startRenderctl({
+    render: { hasLimits: false },
+    env,
+    overrides: { monitorMs: 3_600_000 },
+  });
+  const { control } = renderctl.render;
+  const siteOf = async ({ name }: Service) => readCase(name).patient.blueprint;
+  await using monitor = openMonitor(renderctl, { monitored: names, siteOf });
+  const { signal } = new AbortController();
+  for (const name of names) {
+    const { expected, failed, patient } = readCase(name);
+    const { rootDir, ...serviceDetails } = patient.live;
+    const isSite = patient.type === "static_site";
+    const details = isSite
+      ? serviceDetails
+      : { runtime: "node", envSpecificDetails: { buildCommand: "x", startCommand: "y" } };
+    const service = control.addService({ type: patient.type, name, repo, rootDir, serviceDetails: details });
+    const status = failed.status as "build_failed";
+    control.scriptBuild({ serviceId: service.id, times: 1, status, log: failed.lines, failure: failed.failure ?? {} });
+    control.deploy(service);
+    const before = { ...service.details, rootDir: service.rootDir };
+    // Bounds are facts of their own; here every log is the first of its day.
+    await renderctl.database.pool.query("delete from render_repairs");
+    await monitor.living.look(signal);
+    if (expected.fix === null) {
+      expect([name, service.deploys.length, { ...service.details, rootDir: service.rootDir }]).toEqual([
+        name,
+        1,
+        before,
+      ]);
+    } else {
+      const fixed = await story(renderctl, "fixed");
+      expect([name, fixed.service.name, fixed.fix.after]).toEqual([name, name, expected.fix]);
+      const now = { ...service.details, rootDir: service.rootDir };
+      expect([name, now]).toEqual([name, { ...before, ...expected.fix }]);
+      expect([name, service.deploys.map(({ status: end }) => end)]).toEqual([name, ["live", "build_failed"]]);
+    }
+    renderctl.render.state.services.splice(0);
+  }
+}, 120_000);

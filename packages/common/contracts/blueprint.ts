@@ -131,6 +131,12 @@ export const Drift = Type.Object(
     kind: Type.Enum(["missing", "changed", "extra"]),
     since: Instant,
     taskId: Nullable(Type.String({ description: "the apply that waits for approval" })),
+    whoCanTell: Nullable(
+      Type.Object(
+        { at: Type.String(), by: Type.String(), what: Type.String() },
+        { ...closed, description: "the last deed on the resource before, by Render's audit log" },
+      ),
+    ),
   },
   closed,
 );

@@ -18,12 +18,20 @@ import { type Json, newId, newOwner, newState, now, Refusal, type Service, type 
  *   POST   /pushes    {"repo","id"?,"message"?}                             deploys whoever follows the branch
  *   POST   /owners    {"id"?,"name","type"?}
  *   POST   /credentials {"name"}
+ *   POST   /audit     {"event","actor","metadata","timestamp"?}             what somebody did in Render's pages
  *   PATCH  /settings  {"stageMs"?,"hasLimits"?,"queueNext"?,"advanceMs"?}
  *   POST   /reset
  */
 
 export type RepoGiven = { url: string; branch?: string; head?: Partial<Commit>; folders: Record<string, Folder> };
 export type Settings = { stageMs?: number; hasLimits?: boolean; queueNext?: number; advanceMs?: number };
+
+export type AuditGiven = {
+  event: string;
+  actor: { type: "user" | "rest_api" | "system"; email?: string; id?: string };
+  metadata: Record<string, string>;
+  timestamp?: string;
+};
 
 export type Control = ReturnType<typeof buildControl>;
 
@@ -52,6 +60,9 @@ export function buildControl(state: State) {
       const id = newId("rgc");
       state.credentials.push({ id, name, registry: "DOCKER", username: "acme", updatedAt: now(state) });
       return id;
+    },
+    noteAudit({ event, actor, metadata, timestamp = now(state) }: AuditGiven): void {
+      state.audit.unshift({ id: newId("aud"), timestamp, event, status: "success", actor, metadata });
     },
     set({ advanceMs = 0, ...given }: Settings): void {
       state.aheadMs += advanceMs;
@@ -95,6 +106,7 @@ export function answerControl(
       id: control.addOwner(String(body.name), body.type as "team" | "user", body.id as string),
     }),
     "POST /credentials": () => ({ id: control.addCredential(String(body.name)) }),
+    "POST /audit": () => done(() => control.noteAudit(body as AuditGiven)),
     "PATCH /settings": () => done(() => control.set(body as Settings)),
     "POST /reset": () => done(() => control.reset()),
   };

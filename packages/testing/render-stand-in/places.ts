@@ -11,6 +11,16 @@ const listOwners: Handler = ({ state, query }) => {
   return { status: 200, body: toPage(found, query, "owner", (owner) => owner) };
 };
 
+const listAudit: Handler = ({ state, params, query }) => {
+  ensureOwner(state, params.ownerId);
+  const [start, end] = [query.get("startTime") ?? "", query.get("endTime") ?? "9999"];
+  const within = (state.audit as Row[]).filter(
+    ({ timestamp }) => String(timestamp) >= start && String(timestamp) <= end,
+  );
+  if (query.get("direction") === "forward") within.reverse();
+  return { status: 200, body: toPage(within, query, "auditLog", (entry) => entry) };
+};
+
 const listDomains: Handler = ({ state, params, query }) => {
   const { domains } = getById(state.services, params.serviceId, "service");
   const found = filterBy(domains as Row[], query, { name: ({ name }) => name });
@@ -189,6 +199,7 @@ const listCredentials: Handler = ({ state, query }) => {
 
 export const placeHandlers: Record<string, Handler> = {
   "list-owners": listOwners,
+  "list-owner-audit-logs": listAudit,
   "list-custom-domains": listDomains,
   "create-custom-domain": addDomain,
   "delete-custom-domain": removeDomain,

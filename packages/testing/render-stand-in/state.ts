@@ -119,6 +119,8 @@ export type State = Options & {
   projects: Json[];
   environments: Json[];
   credentials: Json[];
+  /** who did what in the workspace */
+  audit: Json[];
   repos: Map<string, Repo>;
   scripts: BuildScript[];
   /** The next deploys that are asked for are queued and answered 202 without a body. */
@@ -142,6 +144,7 @@ export function newState(options: Options): State {
     projects: [],
     environments: [],
     credentials: [],
+    audit: [],
     repos: new Map(),
     scripts: [],
     queueNext: 0,

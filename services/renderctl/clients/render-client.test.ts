@@ -63,6 +63,7 @@ async function start(options: Parameters<typeof startRenderStandIn>[0] = {}) {
 /** Every call that there is, each at least once. */
 async function callEverything(api: RenderApi, standIn: RenderStandIn): Promise<void> {
   await api.owners.list();
+  expect(await api.owners.listAudit(ownerId)).toEqual([]);
   const [{ service }, { service: server }] = [await api.services.create(site), await api.services.create(web)];
   await useServices(api, service.id, server.id);
   await useEnv(api, service.id);

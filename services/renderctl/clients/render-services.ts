@@ -5,7 +5,14 @@ import { readAll, readPage, readThing, toList, toObject } from "./render-pages.t
 import type { Call } from "./render-sender.ts";
 
 export function buildOwnerCalls(call: Call): OwnerCalls {
-  return { list: () => readAll(call, "list-owners", { path: {}, member: "owner" }) as ReturnType<OwnerCalls["list"]> };
+  return {
+    list: () => readAll(call, "list-owners", { path: {}, member: "owner" }) as ReturnType<OwnerCalls["list"]>,
+    async listAudit(ownerId) {
+      const query = { direction: "backward" as const };
+      const page = await readPage(call, "list-owner-audit-logs", { path: { ownerId }, query, member: "auditLog" });
+      return page.items as Awaited<ReturnType<OwnerCalls["listAudit"]>>;
+    },
+  };
 }
 
 export function buildServiceCalls(call: Call): ServiceCalls {

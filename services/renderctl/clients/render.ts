@@ -6,7 +6,11 @@ import type * as shapes from "../render-shapes.ts";
  * RenderError (render-error.ts), whose message is safe to show: it never holds the token or a value that was sent.
  */
 
-export type OwnerCalls = { list(): Promise<shapes.Owner[]> };
+export type OwnerCalls = {
+  list(): Promise<shapes.Owner[]>;
+  /** The newest hundred. Not every plan of Render's has them: a refusal then. */
+  listAudit(ownerId: string): Promise<shapes.AuditEntry[]>;
+};
 
 export type ServiceCalls = {
   /** Previews are left out. Render's own match of `name` may be loose: compare it again. */

@@ -1,5 +1,8 @@
 import type { RunContext, RunOutcome } from "@signalbox/common/agent-run.ts";
 import type { Log } from "@signalbox/common/log.ts";
+import type { RenderClient } from "../clients/render.ts";
+import { RenderError } from "../render-error.ts";
+import type { AuditEntry } from "../render-shapes.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
 import { buildAdoption } from "./adopt-drifts.ts";
 import { buildApplies } from "./applies.ts";
@@ -31,7 +34,8 @@ export function buildBlueprintWork(options: BlueprintWorkOptions) {
   const ownerId = workspace.ownerId;
   const planner = buildPlanner({ client, store, ownerId, hash, repository, selfId });
   const applies = buildApplies({ client, store, planner, hash, instance, log, times });
-  const drift = buildDriftWatch({ planner, store, tasks, log, everyMinutes: options.driftMinutes });
+  const readAudit = buildAuditReader(client);
+  const drift = buildDriftWatch({ planner, store, tasks, log, readAudit, everyMinutes: options.driftMinutes });
   return {
     drift,
     adoptDrifts: buildAdoption(planner),
@@ -41,6 +45,18 @@ export function buildBlueprintWork(options: BlueprintWorkOptions) {
     tending: buildApplyTending({ store, tasks, log }),
     run: (context: RunContext<ApplyWish>): Promise<RunOutcome> =>
       runBlueprintApply({ tools, planner, applies, store }, context),
+  };
+}
+
+/** To know who did it is good, and not worth failing for: not every workspace has an audit log, nor every token a look at it. */
+export function buildAuditReader(client: RenderClient) {
+  return async (account: string, signal: AbortSignal): Promise<AuditEntry[]> => {
+    try {
+      return await client.during({ signal }).owners.listAudit(account);
+    } catch (error) {
+      if (error instanceof RenderError) return [];
+      throw error;
+    }
   };
 }
 

@@ -6,6 +6,8 @@ import { canonical } from "../blueprint.ts";
 import { findDrifts } from "../blueprint-drift.ts";
 import { toFingerprint } from "../blueprint-live.ts";
 import type { SeenTask, TaskClient } from "../clients/orchestrator.ts";
+import { findWitness, type Witness } from "../drift-witness.ts";
+import type { AuditEntry } from "../render-shapes.ts";
 import type { BlueprintStore } from "../store/blueprints.ts";
 import type { KnownDrift } from "../store/drifts.ts";
 import { toTask } from "./apply-tending.ts";
@@ -26,10 +28,14 @@ import type { Draft, Planner } from "./planner.ts";
 
 export type DriftWatch = ReturnType<typeof buildDriftWatch>;
 
+export type ShownDrift = KnownDrift & { whoCanTell: Witness | null };
+
 export type DriftOptions = {
   planner: Planner;
   store: BlueprintStore;
   tasks: TaskClient;
+  /** what was done in a workspace, newest first; nothing where Render does not tell */
+  readAudit(account: string, signal: AbortSignal): Promise<AuditEntry[]>;
   log: () => Log;
   /** 0: only when somebody asks */
   everyMinutes: number;
@@ -42,7 +48,7 @@ const shownAtMost = 5;
 const source = "renderctl drift";
 
 /** What is asked of people about differences. */
-function buildProposals({ planner, store, tasks, log }: Omit<DriftOptions, "everyMinutes">) {
+function buildProposals({ planner, store, tasks, log }: Omit<DriftOptions, "everyMinutes" | "readAudit">) {
   /** The task that was made for just this state, and still counts. */
   async function findStanding({ seen }: Draft, drifts: readonly KnownDrift[], signal: AbortSignal) {
     const [taskId = null, ...others] = new Set(drifts.map((drift) => drift.taskId));
@@ -107,7 +113,11 @@ export function buildDriftWatch({ everyMinutes, ...kit }: DriftOptions) {
   }
 
   return {
-    list: async (signal: AbortSignal): Promise<KnownDrift[]> => (await look(signal)).drifts,
+    async list(signal: AbortSignal): Promise<ShownDrift[]> {
+      const { draft, drifts } = await look(signal);
+      const entries = drifts.length === 0 ? [] : await kit.readAudit(draft.account, signal);
+      return drifts.map((drift) => ({ ...drift, whoCanTell: findWitness(drift, draft.scene.live, entries) }));
+    },
     watch,
     async run(signal: AbortSignal): Promise<void> {
       while (!signal.aborted && everyMinutes > 0) {
