@@ -58,7 +58,7 @@ export async function crashLogging({ database, records, kills, say }: CrashOptio
   try {
     const seen: Kill[] = [];
     for (let kill = 1; kill <= kills; kill++) {
-      seen.push(await killOnce(logging, senders, Math.floor((records * kill) / (kills + 1))));
+      seen.push(await killOnce(logging, senders, { wanted: Math.floor((records * kill) / (kills + 1)), each }));
       say(
         `kill ${kill} of ${kills}: ${seen.at(-1)?.accepted} records accepted so far, then ${seen.at(-1)?.spooled} on disk`,
       );
@@ -127,18 +127,26 @@ function lastTold(output: string): Told {
   return last?.startsWith("{") ? (JSON.parse(last) as Told) : nothingYet;
 }
 
-/** As soon as so many were accepted; then away until each sender has begun to keep its records on disk. */
-async function killOnce(logging: Logging, senders: readonly Sender[], wanted: number): Promise<Kill> {
+/** How many are to be accepted of all senders, and how many there are of each. */
+type Goal = { wanted: number; each: number };
+
+/** As soon as so many were accepted; then away until each sender that has any left keeps records on disk. */
+async function killOnce(logging: Logging, senders: readonly Sender[], { wanted, each }: Goal): Promise<Kill> {
   const sum = (count: (told: Told) => number) => senders.reduce((total, { told }) => total + count(told()), 0);
-  const countAccepted = () => sum((told) => told.written - told.left - told.spooled - told.dropped);
+  const countAccepted = () => sum(countAcceptedOf);
   const wait = { timeoutMs: patienceMs, everyMs: 5 };
   await eventually(() => countAccepted() >= wanted, { ...wait, what: `the kill after ${wanted} records` });
   await logging.stop();
   const accepted = countAccepted();
-  await eventually(() => senders.every(({ told }) => told().spooled > 0), { ...wait, what: "records on disk" });
+  const isOnDisk = (told: Told) => told.spooled > 0 || countAcceptedOf(told) === each;
+  await eventually(() => senders.every(({ told }) => isOnDisk(told())), { ...wait, what: "records on disk" });
   const spooled = sum((told) => told.spooled);
   await logging.start();
   return { accepted, spooled };
+}
+
+function countAcceptedOf({ written, left, spooled, dropped }: Told): number {
+  return written - left - spooled - dropped;
 }
 
 async function readStored({ pool }: TestDatabase): Promise<Verdict["stored"]> {
