@@ -65,14 +65,14 @@ browserTest("settings that are missing or invalid come first, with what they say
   expect(await table.getByRole("row").count()).toBe(2);
 });
 
-browserTest("the palette leads from a pasted trace to its tasks", async ({ open }) => {
+browserTest("the palette leads from a pasted trace to all of it", async ({ open }) => {
   const page = await open("/");
   await page.getByRole("heading", { name: "All clear" }).waitFor();
   await page.keyboard.press("Control+k");
   await page.getByRole("combobox").fill("4bf92f3577b34da6a3ce929d0e0e4736");
   await page.keyboard.press("Enter");
 
-  await page.waitForURL("**/tasks?traceId=4bf92f3577b34da6a3ce929d0e0e4736");
+  await page.waitForURL("**/trace/4bf92f3577b34da6a3ce929d0e0e4736");
 });
 
 browserTest("g t leads to the tasks, and ? lists the keys of the screen", async ({ open }) => {

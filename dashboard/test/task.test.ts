@@ -52,7 +52,7 @@ browserTest("approving sends the version that was on screen", async (stage) => {
   }));
   const page = await openTask(stage, task);
   await page.getByRole("button", { name: "Approve version 3" }).click();
-  await page.getByRole("button", { name: "Approve version 3" }).waitFor({ state: "detached" });
+  await page.getByRole("region", { name: "Decide" }).waitFor({ state: "detached" });
 
   const asked = fleet.orchestrator.asked.find(({ path }) => path.endsWith("/approve"));
   expect(asked?.body).toEqual({ ifVersion: 3 });

@@ -45,10 +45,13 @@ function idCommands(text: string): Command[] {
     return [
       { id: "id-task", words: `Open task ${found.id}`, hint: "task", run: go(`/tasks/${found.id}`) },
       { id: "id-logs", words: "Logs of this task", hint: "logs", run: go(`/logs?taskId=${found.id}`) },
+      { id: "id-finding", words: "Open finding", hint: "finding", run: go(`/findings/${found.id}`) },
+      { id: "id-delivery", words: "Open delivery", hint: "delivery", run: go(`/deliveries?sel=${found.id}`) },
       { id: "id-children", words: "Tasks it started", hint: "tasks", run: go(`/tasks?parentId=${found.id}`) },
     ];
   }
   return [
+    { id: "trace", words: `Open trace ${found.id}`, hint: "trace", run: go(`/trace/${found.id}`) },
     { id: "trace-tasks", words: `Tasks of trace ${found.id}`, hint: "tasks", run: go(`/tasks?traceId=${found.id}`) },
     { id: "trace-logs", words: "Logs of this trace", hint: "logs", run: go(`/logs?traceId=${found.id}`) },
   ];

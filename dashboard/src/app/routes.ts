@@ -35,7 +35,7 @@ export const screens: readonly Screen[] = [
     group: "Now",
     keys: "g a",
     fills: true,
-    load: async () => (await import("../screens/activity.tsx")).ActivityScreen,
+    load: async () => (await import("../screens/tail-screens.ts")).tailScreens.activity,
   },
   {
     path: "/approvals",
@@ -74,6 +74,12 @@ export const screens: readonly Screen[] = [
     load: async () => (await import("../screens/work-screens.ts")).workScreens.task,
   },
   {
+    path: "/trace/:id",
+    name: "Trace",
+    group: null,
+    load: async () => (await import("../screens/work-screens.ts")).workScreens.trace,
+  },
+  {
     path: "/new-task",
     name: "New task",
     group: "Work",
@@ -105,7 +111,7 @@ export const screens: readonly Screen[] = [
     keys: "g l",
     onPhone: true,
     fills: true,
-    load: async () => (await import("../screens/logs.tsx")).LogsScreen,
+    load: async () => (await import("../screens/tail-screens.ts")).tailScreens.logs,
   },
   {
     path: "/analytics",

@@ -21,8 +21,8 @@ function useTitle(name: string): void {
 
 const PREFETCH_MS = 2_000;
 
-const loadPalette = async () => (await import("./palette.tsx")).Palette;
-const loadHelp = async () => (await import("./help.tsx")).Help;
+const loadPalette = async () => (await import("./overlays.ts")).overlays.palette;
+const loadHelp = async () => (await import("./overlays.ts")).overlays.help;
 
 function Overlay() {
   if (overlay.value === null) return null;

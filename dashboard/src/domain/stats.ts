@@ -49,3 +49,18 @@ export const SUCCESS_TARGET = 0.99;
 
 export const windows = ["1h", "24h", "7d", "30d"] as const;
 export type Window = (typeof windows)[number];
+
+type Bucket = TaskStats["buckets"][number];
+
+/** Every bucket of the window: a time without tasks is a gap to be seen, not one to be left out. */
+export function fillBuckets({ since, until, bucketMs, buckets }: TaskStats): Bucket[] {
+  const known = new Map(buckets.map((bucket) => [Date.parse(bucket.at), bucket]));
+  const filled: Bucket[] = [];
+  for (let atMs = Math.floor(Date.parse(since) / bucketMs) * bucketMs; atMs < Date.parse(until); atMs += bucketMs) {
+    const none = { at: new Date(atMs).toISOString(), created: 0, completed: 0, failed: 0, canceled: 0 };
+    filled.push(known.get(atMs) ?? none);
+    known.delete(atMs);
+  }
+  // Buckets that begin elsewhere than ours are told all the same.
+  return [...filled, ...known.values()].sort((left, right) => (left.at < right.at ? -1 : 1));
+}

@@ -1,9 +1,7 @@
 import type { Signature } from "@signalbox/common/contracts/outcome.ts";
-import { useMemo } from "preact/hooks";
 import { useApp } from "../app/context.ts";
 import { useQuery } from "../app/query.ts";
 import { search, setParam } from "../app/router.ts";
-import { settings } from "../app/settings.ts";
 import {
   compare,
   formatShare,
@@ -15,15 +13,13 @@ import {
   type Window,
   windows,
 } from "../domain/stats.ts";
-import { formatDateTime, formatDuration } from "../domain/time.ts";
+import { formatDuration } from "../domain/time.ts";
 import { countOf, formatCount } from "../domain/words.ts";
-import { Legend } from "../ui/legend.tsx";
 import { Empty, PageHead, Panel, QueryNote } from "../ui/parts.tsx";
-import { Plot } from "../ui/plot.tsx";
-import type { PlotShape } from "../ui/plot-draw.ts";
 import { CopyCurl } from "../ui/screen-parts.tsx";
 import { LampWord } from "../ui/status.tsx";
 import { Age } from "../ui/when.tsx";
+import { ThroughputPanel } from "./throughput.tsx";
 
 type Both = { now: TaskStats; before: TaskStats | null };
 
@@ -160,50 +156,6 @@ function Figure({ href, name, value, judged, plain, isMissed }: FigureProps) {
         <span class={tone}>{judged.words}</span>
       </span>
     </a>
-  );
-}
-
-function toShape(stats: TaskStats): PlotShape {
-  const { buckets } = stats;
-  // Failed bars stand in front of all ended ones, so that both are seen from one axis.
-  return {
-    at: buckets.map(({ at }) => Date.parse(at)),
-    lines: [
-      { label: "ended", token: "completed", kind: "bars", values: buckets.map((one) => one.completed + one.failed) },
-      { label: "failed", token: "failed", kind: "bars", values: buckets.map((one) => one.failed || null) },
-      { label: "made", token: "accent", kind: "line", values: buckets.map((one) => one.created) },
-    ],
-    format: (value) => formatCount(value),
-  };
-}
-
-function ThroughputPanel({ stats }: { stats: TaskStats }) {
-  const shape = useMemo(() => toShape(stats), [stats]);
-  const zone = settings.zone.value;
-  return (
-    <Panel title="Tasks over time" meta={`bars of ${formatDuration(stats.bucketMs)}`} class="analytics-wide">
-      <div class="panel-body">
-        <Plot
-          label="Tasks made, completed and failed over time"
-          shape={shape}
-          table={{
-            head: ["From", "Made", "Completed", "Failed", "Canceled"],
-            rows: stats.buckets.map((one) => [
-              formatDateTime(one.at, zone),
-              ...[one.created, one.completed, one.failed, one.canceled].map(formatCount),
-            ]),
-          }}
-        >
-          <Legend
-            items={[
-              ["completed", "completed"],
-              ["failed", "failed"],
-              ["accent", "made"],
-            ]}
-          />
-        </Plot>
-      </div>
-    </Panel>
   );
 }
 

@@ -301,6 +301,15 @@ function QueryPanel({ evidence }: { evidence: Evidence }) {
   );
 }
 
+/** What an event carries, as words and figures rather than as JSON. */
+function dataWords(data: Record<string, unknown>): string {
+  const parts = Object.entries(data).map(([name, value]) => {
+    const words = name.replaceAll(/([A-Z])/g, " $1").toLowerCase();
+    return `${words} ${typeof value === "number" ? formatFigure(value) : toPreview(value, 120)}`;
+  });
+  return parts.join(", ");
+}
+
 function HistoryPanel({ events }: { events: readonly FindingEvent[] }) {
   return (
     <Panel title="History" meta={countOf(events.length, "event")}>
@@ -312,7 +321,7 @@ function HistoryPanel({ events }: { events: readonly FindingEvent[] }) {
             </span>
             <div>
               <strong>{event.kind.replaceAll("_", " ")}</strong> by {actorName(event.actor)}
-              {Object.keys(event.data).length > 0 && <p class="muted mono">{toPreview(event.data, 240)}</p>}
+              <p class="muted">{dataWords(event.data)}</p>
             </div>
           </li>
         ))}

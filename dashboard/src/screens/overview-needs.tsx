@@ -86,7 +86,7 @@ function WaitingItem({ task }: { task: Task }) {
       action={isApproval ? "Review" : "Answer"}
       primary
     >
-      {words} <span class="needs-meta">Version {task.version}</span>
+      {words} · <span class="needs-meta">version {task.version}</span>
       {leftMs !== null && (
         <span class="needs-meta">, {leftMs > 0 ? `expires in ${formatDuration(leftMs)}` : "expired"}</span>
       )}
@@ -97,8 +97,8 @@ function WaitingItem({ task }: { task: Task }) {
 function FailedItem({ task }: { task: Task }) {
   return (
     <Item lamp="failed" title={`${task.type} failed`} href={`/tasks/${task.id}`} action="Open">
-      {task.error?.message ?? "No reason was given."} <span class="needs-meta">{countOf(task.attempt, "attempt")}</span>
-      ,{" "}
+      {task.error?.message ?? "No reason was given."} ·{" "}
+      <span class="needs-meta">{countOf(task.attempt, "attempt")}</span>,{" "}
       <span class="needs-meta">
         <Age at={task.finishedAt ?? task.updatedAt} /> ago
       </span>

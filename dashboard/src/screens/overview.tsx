@@ -1,28 +1,51 @@
 import { type Attention, useAttention } from "../app/attention.ts";
 import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
+import { useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
+import { useQuery } from "../app/query.ts";
 import { settings } from "../app/settings.ts";
+import { formatShare, successOf, type TaskStats } from "../domain/stats.ts";
 import { formatAge, formatClock, formatDuration } from "../domain/time.ts";
 import { countOf, formatCount } from "../domain/words.ts";
 import { problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
 import { Note, PageHead, Panel } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { NeedsPanel } from "./overview-needs.tsx";
+import { ThroughputPanel } from "./throughput.tsx";
 
 const openedMs = Date.now();
 
+const STATS_MS = 60_000;
+
+/** The last hour's figures, read again when tasks ended, at most once a minute. */
+function useHour(): TaskStats | null {
+  const app = useApp();
+  const query = useQuery<TaskStats>("hour", (signal) =>
+    app.rest.call("orchestrator", "/tasks/stats", { query: { window: "1h" }, signal }),
+  );
+  useReloadOn(query.reload, (batch) => {
+    const ageMs = Date.now() - (query.state.peek().loadedAtMs ?? 0);
+    return ageMs > STATS_MS && batch.events.some(({ kind }) => kind === "completed" || kind === "failed");
+  });
+  return query.state.value.data;
+}
+
 export function OverviewScreen() {
   const attention = useAttention();
+  const hour = useHour();
   useItemKeys();
   return (
     <>
       <PageHead title={titleOf(attention)}>{answerOf(attention)}</PageHead>
       {attention.problem && <Note lamp="failed">{attention.problem} What needs you cannot be read.</Note>}
-      <Figures attention={attention} />
+      <Figures attention={attention} hour={hour} />
       <div class="overview-grid">
         <NeedsPanel attention={attention} />
-        <ServicesPanel />
+        <div class="overview-side">
+          <ServicesPanel />
+          {hour && hour.total > 0 && <ThroughputPanel stats={hour} meta="last hour" />}
+        </div>
       </div>
     </>
   );
@@ -59,8 +82,11 @@ function useItemKeys(): void {
   useKeys({ j: ["Next thing", () => move(1)], k: ["Thing before", () => move(-1)] });
 }
 
-function Figures({ attention }: { attention: Attention }) {
-  const { running, queued, notDue, waiting, failed, oldestQueuedAt, isPartial } = attention;
+function Figures({ attention, hour }: { attention: Attention; hour: TaskStats | null }) {
+  const { running, queued, notDue, oldestQueuedAt, isPartial } = attention;
+  const success = hour && successOf(hour);
+  const { completed = 0, failed = 0 } = hour?.byStatus ?? {};
+  const run = hour?.runMs;
   const atLeast = isPartial ? "+" : "";
   const later = notDue > 0 ? `${formatCount(notDue)} not due yet` : "none is due";
   const oldest = oldestQueuedAt === null ? later : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;
@@ -74,16 +100,16 @@ function Figures({ attention }: { attention: Attention }) {
       />
       <Figure href="/tasks?status=queued" name="Queued" value={`${formatCount(queued)}${atLeast}`} note={oldest} />
       <Figure
-        href="/tasks?status=waiting"
-        name="Waiting for a person"
-        value={formatCount(waiting.length)}
-        note="approval or answer"
+        href="/tasks?status=failed&since=1h"
+        name="Succeeded, last hour"
+        value={formatShare(success ?? null)}
+        note={`${formatCount(completed)} of ${formatCount(completed + failed)}`}
       />
       <Figure
-        href="/tasks?status=failed&since=1h"
-        name="Failed"
-        value={formatCount(failed.length)}
-        note="in the last hour"
+        href="/analytics?window=1h"
+        name="Run time p95, last hour"
+        value={run?.p95 === null || run?.p95 === undefined ? "–" : formatDuration(run.p95)}
+        note={run?.p50 === null || run?.p50 === undefined ? "no task ran" : `p50 ${formatDuration(run.p50)}`}
       />
     </div>
   );

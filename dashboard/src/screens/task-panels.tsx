@@ -248,7 +248,7 @@ export function FactsPanel({ task }: { task: Task }) {
           <span class="mono">{task.id}</span>
         </Row>
         <Row name="trace">
-          <a class="mono" href={`/tasks?traceId=${task.traceId}`} title="Every task of this trace">
+          <a class="mono" href={`/trace/${task.traceId}`} title="Everything with this trace">
             {task.traceId}
           </a>
         </Row>

@@ -26,6 +26,7 @@ import {
   TimelinePanel,
   ValuePanel,
 } from "./task-panels.tsx";
+import { TraceOfTask } from "./trace.tsx";
 
 type Open = "cancel" | "retry" | "reject" | "edit" | null;
 
@@ -233,6 +234,7 @@ function TraceTab({ page, task }: { page: TaskPage; task: Task }) {
   return (
     <>
       <TimelinePanel task={task} events={page.state.value.events} />
+      <TraceOfTask traceId={task.traceId} id={task.id} />
       <ChildrenPanel tasks={children} />
       <EventsPanel events={page.state.value.events} />
     </>

@@ -92,11 +92,12 @@ function toOptions({ shape, height, zone }: Drawing, width: number): uPlot.Optio
     width,
     height,
     legend: { show: false },
+    padding: [10, 8, 0, 0],
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, y: false },
     series: [{}, ...bandSeries, ...shape.lines.map((line) => toSeries(line, format))],
     bands: shape.band ? [{ series: [1, 2], fill: `${colourOf("accent")}22` }] : [],
     axes: [
-      { ...axis, values: (_plot, splits) => splits.map((at) => formatTick(at * 1000, spanMs, zone)) },
+      { ...axis, size: 28, values: (_plot, splits) => splits.map((at) => formatTick(at * 1000, spanMs, zone)) },
       { ...axis, size: 52, values: (_plot, splits) => splits.map(format) },
     ],
     scales: hasBars ? { y: { range: (_plot, _low, high) => [0, Math.max(1, high * 1.08)] } } : {},

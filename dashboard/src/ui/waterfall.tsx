@@ -4,7 +4,7 @@ import { formatClock, formatDuration } from "../domain/time.ts";
 import { type Span, toScale } from "../domain/timeline.ts";
 import { Glyph, type Lamp } from "./status.tsx";
 
-function lampOf(span: Span): Lamp {
+export function lampOf(span: Span): Lamp {
   if (span.kind === "approval" || span.kind === "input") return "waiting";
   if (span.kind !== "attempt") return "queued";
   if (span.outcome === "lost") return "failed";
