@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { Page } from "playwright-core";
 import { expect } from "vitest";
-import { toEvent, toTask, toWaiting } from "./records.ts";
+import { aTrace, toEvent, toTask, toWaiting } from "./records.ts";
 import type { ScriptedFleet } from "./scripted-fleet.ts";
 import { browserTest, type Stage } from "./stage.ts";
 
@@ -71,6 +71,16 @@ async function visit(
     `/tasks/${id}?tab=data`,
     "/new-task",
     "/logs",
+    `/approvals?sel=${id}`,
+    "/approvals?tab=decided",
+    "/findings",
+    "/infra",
+    "/schedules",
+    "/deliveries",
+    "/subscriptions",
+    "/agents",
+    "/analytics",
+    `/trace/${aTrace}`,
     "/config",
     "/settings",
   ];

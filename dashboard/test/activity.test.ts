@@ -116,14 +116,14 @@ browserTest("the page says that it is not live, and comes back by itself", async
   expectComplaint(/WebSocket|404/);
   const page = await open("/activity");
   await fleet.connected();
-  await page.getByRole("link", { name: "Live" }).waitFor();
+  await page.getByRole("link", { name: /^Live/ }).waitFor();
   fleet.refuseSockets = true;
   fleet.dropSockets();
   await page.getByText("Not live since").waitFor();
   fleet.refuseSockets = false;
   await page.getByRole("button", { name: "Try now" }).click();
 
-  await page.getByRole("link", { name: "Live" }).waitFor();
+  await page.getByRole("link", { name: /^Live/ }).waitFor();
   await page.getByText("Not live since").waitFor({ state: "detached" });
 });
 

@@ -4,7 +4,7 @@ import type { Frame } from "@signalbox/common/contracts/frame.ts";
 import type { Log } from "@signalbox/common/contracts/log.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { type WebSocket, WebSocketServer } from "ws";
-import { nextId, toEvent, toLog, toTask } from "./records.ts";
+import { aTrace, nextId, toEvent, toLog, toTask } from "./records.ts";
 import { basic, refusal, type Scripted, ScriptedService } from "./scripted-service.ts";
 
 /** A frame before the stream has given it its cursor. */
@@ -37,6 +37,7 @@ export class ScriptedFleet {
   constructor() {
     this.#scriptTasks();
     this.logging.on("GET /logs", ({ query }) => this.#listLogs(query));
+    this.#scriptFigures();
     this.orchestrator.server.on("upgrade", (request, socket, head) => {
       const url = new URL(request.url ?? "/", "http://scripted");
       this.handshakes++;
@@ -150,6 +151,28 @@ export class ScriptedFleet {
       this.readable(task.id);
       return { status: 201, body: task, headers: { Location: `/task/${task.id}` } };
     });
+  }
+
+  /** What screens read beside their rows: figures of a fleet in which little happens. */
+  #scriptFigures(): void {
+    const until = new Date().toISOString();
+    const since = new Date(Date.now() - 3_600_000).toISOString();
+    const none = { p50: null, p95: null, p99: null };
+    this.orchestrator.on("GET /tasks/stats", () => ({
+      body: {
+        ...{ since, until, bucketMs: 60_000, total: 0, byStatus: {}, byType: {}, waitMs: none, runMs: none },
+        ...{ success: { byType: {}, byAgent: {} }, buckets: [] },
+      },
+    }));
+    this.logging.on("GET /logs/stats", () => ({
+      body: { since, until, bucketSeconds: 60, rows: this.logs.length, buckets: [] },
+    }));
+    this.logging.on("GET /events/signatures", () => ({ body: { items: [], nextCursor: null } }));
+    for (const path of ["/schedules", "/subscriptions", "/webhooks/deliveries", "/agents"])
+      this.orchestrator.on(`GET ${path}`, () => ({ body: { items: [], nextCursor: null } }));
+    this.orchestrator.on(`GET /trace/${aTrace}`, () => ({
+      body: { traceId: aTrace, tasks: [], logs: [], timeline: [], notes: [] },
+    }));
   }
 
   /** Lets one task be read at its own path. */

@@ -9,6 +9,8 @@ import { useItems, useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
 import { search, setParam } from "../app/router.ts";
 import { toPreview } from "../domain/diff.ts";
+import { deployWords, type RenderService } from "../domain/render.ts";
+import { isObject } from "../domain/schema.ts";
 import { formatDuration } from "../domain/time.ts";
 import { actorName, countOf } from "../domain/words.ts";
 import { Empty, Note, PageHead, Panel, QueryNote, Skeleton } from "../ui/parts.tsx";
@@ -162,6 +164,7 @@ function ApprovalView({ id }: { id: string }) {
           {offer.answer && <AnswerPanel page={page} task={task} />}
           {!offer.decide && !offer.answer && <Decided task={task} />}
           <ValuePanel title="What it will do" value={task.payload} meta={`${task.type}, version ${task.version}`} />
+          <RenderTarget task={task} />
           <About task={task} />
           {rejecting.value && (
             <ConfirmDialog page={page} task={task} action="reject" onClose={() => (rejecting.value = false)} />
@@ -169,6 +172,39 @@ function ApprovalView({ id }: { id: string }) {
         </>
       )}
     </div>
+  );
+}
+
+/** An id of a vendor's says little: what it stands for, and what runs there now. */
+function RenderTarget({ task }: { task: Task }) {
+  const { payload } = task;
+  const id = isObject(payload) && typeof payload.serviceId === "string" ? payload.serviceId : null;
+  const services = useItems<RenderService>("renderctl", id === null ? null : "/render/services", { limit: 100 });
+  const service = services.rows.find((row) => row.id === id);
+  if (!service) return null;
+  const live = service.lastDeploy;
+  return (
+    <Panel title="What it is about" meta={<a href={`/infra/${service.id}`}>the service</a>}>
+      <dl class="facts panel-body">
+        <Fact name="service">
+          <strong>{service.name}</strong>, {service.type.replaceAll("_", " ")}
+        </Fact>
+        <Fact name="runs now">
+          {live ? (
+            <>
+              {deployWords(live.status)} since {live.createdAt && <When at={live.createdAt} />}
+              {live.commit && (
+                <>
+                  , commit <span class="mono">{live.commit.id.slice(0, 9)}</span>
+                </>
+              )}
+            </>
+          ) : (
+            "never deployed"
+          )}
+        </Fact>
+      </dl>
+    </Panel>
   );
 }
 

@@ -7,6 +7,7 @@ import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
 import { type FieldFilter, LogLine } from "../ui/log-row.tsx";
 import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
 import { TailList } from "../ui/tail.tsx";
+import { LogHistogram } from "./log-histogram.tsx";
 import { useLogTail } from "./log-tail.ts";
 
 /** Filters in or out by one field of a record. */
@@ -29,6 +30,7 @@ export function LogsScreen() {
         {isLive ? "new ones follow at the end" : "this range is fixed, so nothing is added"}.
       </PageHead>
       <FilterBar vocabulary={logVocabulary} filter={filter} label="Filter logs" />
+      <LogHistogram terms={filter.terms} onRange={filter.setTerms} />
       <LevelToggles filter={filter} />
       <QueryNote query={state} onRetry={query.reload} rows={14} />
       <div class="panel panel-list lines-of-logs">

@@ -1,23 +1,27 @@
+import { type Signal, useSignal } from "@preact/signals";
 import type { Task, TaskStatus } from "@signalbox/common/contracts/task.ts";
 import { useRef } from "preact/hooks";
 import { useKeys } from "../app/keys.ts";
 import { settings } from "../app/settings.ts";
 import { isPhone } from "../app/viewport.ts";
 import { toPreview } from "../domain/diff.ts";
-import { valuesOf, withValues } from "../domain/filter.ts";
+import { toApi, valuesOf, withValues } from "../domain/filter.ts";
 import { taskVocabulary } from "../domain/vocabularies.ts";
-import { countOf, formatCount, statuses } from "../domain/words.ts";
+import { countOf, formatCount, shortId, statuses } from "../domain/words.ts";
 import { countStatuses } from "../store/task-list.ts";
 import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
 import { asCell, asColumn, asRow, asRowGroup, type ListHandle, RowList } from "../ui/list.tsx";
 import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
 import { Glyph, StatusWord } from "../ui/status.tsx";
 import { Age, Elapsed } from "../ui/when.tsx";
+import { BulkBar } from "./tasks-bulk.tsx";
 import { type TaskListView, useTaskList } from "./tasks-list.ts";
 
 export function TasksScreen() {
   const filter = useFilter(taskVocabulary);
   const view = useTaskList(filter.terms);
+  const selected = useSignal<ReadonlyMap<string, Task>>(new Map());
+  const hasLocal = toApi(filter.terms, taskVocabulary, 0).local.length > 0;
   return (
     <>
       <PageHead title="Tasks" actions={<NewTaskLink />}>
@@ -26,7 +30,8 @@ export function TasksScreen() {
       <FilterBar vocabulary={taskVocabulary} filter={filter} label="Filter tasks" />
       <StatusToggles view={view} filter={filter} />
       <QueryNote query={view.query.state.value} onRetry={view.query.reload} rows={10} />
-      <TaskRows view={view} filter={filter} />
+      <BulkBar selected={selected} terms={filter.terms} hasLocal={hasLocal} />
+      <TaskRows view={view} filter={filter} selected={selected} />
     </>
   );
 }
@@ -84,10 +89,21 @@ function StatusToggles({ view, filter }: { view: TaskListView; filter: FilterSta
   );
 }
 
-function TaskRows({ view, filter }: { view: TaskListView; filter: FilterState }) {
+type Selected = Signal<ReadonlyMap<string, Task>>;
+
+function toggleTask(selected: Selected, task: Task | undefined): void {
+  if (!task) return;
+  const next = new Map(selected.peek());
+  if (!next.delete(task.id)) next.set(task.id, task);
+  selected.value = next;
+}
+
+type RowsProps = { view: TaskListView; filter: FilterState; selected: Selected };
+
+function TaskRows({ view, filter, selected }: RowsProps) {
   const handle = useRef<ListHandle>(null);
   const { rows, fresh } = view.state;
-  useRowKeys(handle, rows.length);
+  useRowKeys(handle, rows, selected);
   const isEmpty = rows.length === 0 && view.query.state.value.data !== null;
   if (isEmpty && fresh.length === 0) return <NoRows view={view} filter={filter} />;
   const height = isPhone.value ? 64 : settings.density.value === "compact" ? 28 : 36;
@@ -110,7 +126,9 @@ function TaskRows({ view, filter }: { view: TaskListView; filter: FilterState })
         end={rows.length}
         rowHeight={height}
         keyOf={(number) => rows[number]?.id ?? String(number)}
-        renderRow={(number) => <TaskRow task={rows[number]} isLeaving={!isMatch(view, rows[number])} />}
+        renderRow={(number) => (
+          <TaskRow task={rows[number]} isLeaving={!isMatch(view, rows[number])} selected={selected} />
+        )}
         initialTop={view.initialTop}
         onTop={view.setTop}
         onNearEnd={view.loadMore}
@@ -130,13 +148,22 @@ function isMatch(view: TaskListView, task: Task | undefined): boolean {
   return task === undefined || view.matches(task);
 }
 
-function useRowKeys(handle: { current: ListHandle | null }, count: number): void {
+function focusedRow(): string | undefined {
+  return document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;
+}
+
+function useRowKeys(handle: { current: ListHandle | null }, rows: readonly Task[], selected: Selected): void {
+  const count = rows.length;
   const move = (step: number) => {
-    const row = document.activeElement?.closest<HTMLElement>("[data-row]")?.dataset.row;
+    const row = focusedRow();
     const next = row === undefined ? 0 : Number(row) + step;
     if (count > 0) handle.current?.focusRow(Math.min(count - 1, Math.max(0, next)));
   };
-  useKeys({ j: ["Next task", () => move(1)], k: ["Task before", () => move(-1)] });
+  useKeys({
+    j: ["Next task", () => move(1)],
+    k: ["Task before", () => move(-1)],
+    x: ["Select the task", () => toggleTask(selected, rows[Number(focusedRow() ?? Number.NaN)])],
+  });
 }
 
 function TaskColumns() {
@@ -162,15 +189,26 @@ function What({ task }: { task: Task }) {
   return <span class="mono muted">{toPreview(task.payload, 160)}</span>;
 }
 
-function TaskRow({ task, isLeaving }: { task: Task | undefined; isLeaving: boolean }) {
+type RowProps = { task: Task | undefined; isLeaving: boolean; selected: Selected };
+
+function TaskRow({ task, isLeaving, selected }: RowProps) {
   if (!task) return null;
+  const isSelected = selected.value.has(task.id);
   return (
     <div
-      class={isLeaving ? "task-row task-leaving" : "task-row"}
+      class={`task-row${isLeaving ? " task-leaving" : ""}${isSelected ? " task-selected" : ""}`}
       title={isLeaving ? "No longer matches the filter" : undefined}
       {...asRow}
     >
       <span class="col-status" {...asCell}>
+        <input
+          type="checkbox"
+          class="row-check"
+          tabIndex={-1}
+          aria-label={`Select ${task.type} ${shortId(task.id)}`}
+          checked={isSelected}
+          onChange={() => toggleTask(selected, task)}
+        />
         <StatusWord status={task.status} waitingFor={isPhone.value ? null : task.waitingFor} />
       </span>
       <span class="col-type" {...asCell}>
