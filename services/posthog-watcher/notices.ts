@@ -20,6 +20,8 @@ export type Message = {
   text: string;
   severity: Severity;
   incident: string;
+  /** as the rules of who is told call it */
+  kind?: "finding.opened" | "finding.resolved";
 };
 
 const mostSingly = 5;
@@ -56,6 +58,7 @@ function toMessage(group: readonly News[], runKey: string): Message {
     findingId: isOne ? finding.id : null,
     text: isOne ? toText(first) : toListText(group),
     severity: what === "resolved" ? "info" : worst(group),
+    kind: what === "resolved" ? "finding.resolved" : "finding.opened",
     incident: isOne && finding.group === null ? `finding:${finding.id}` : groupOf(first),
   };
 }
@@ -107,7 +110,7 @@ function sharedCause(group: readonly News[]): string | null {
   return first != null && others.every((title) => title === first) ? first : null;
 }
 
-export function toNotifyTask({ text, severity, dedupeKey, incident }: Message): CreateTask {
-  const payload = { text, severity, dedupeKey, incident, kind: "finding" };
+export function toNotifyTask({ text, severity, dedupeKey, incident, kind }: Message): CreateTask {
+  const payload = { text, severity, dedupeKey, incident, ...(kind && { kind }) };
   return { type: "telegram.notify", source: "posthog-watcher", correlationId: incident.slice(0, 200), payload };
 }

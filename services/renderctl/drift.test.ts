@@ -129,7 +129,7 @@ test("what differs is proposed and told once, carried out after an approval, and
   expect(task?.approval?.reason).toContain("service/signalbox-logging healthCheckPath");
   expect(await fleet.drifts()).toMatchObject([{ field: "healthCheckPath", taskId: task?.id }]);
   await eventually(() => notices.length > 0, { what: "the notice" });
-  expect(notices).toMatchObject([{ kind: "drift", taskId: task?.id, severity: "warning" }]);
+  expect(notices).toMatchObject([{ kind: "drift", taskId: task?.id, incident: `task:${task?.id}` }]);
   expect(render.control.writes()).toHaveLength(writes);
   await fleet.decide(task as Task, "approve");
   await fleet.until(task?.id ?? "", ({ status }) => status === "completed");

@@ -166,7 +166,7 @@ test("a monitor that dies before it wrote its report has asked a person already,
   expect(await asked()).toHaveLength(1);
 });
 
-test("who takes notices is told of a failed build once, and in the same thread that it was repaired", async () => {
+test("who takes notices is told of a repair once", async () => {
   await using renderctl = await startMonitored({ buildCommand: "npm run build", publishPath: "dist" });
   await using chat = await takeNotices(renderctl);
   renderctl.service.details.publishPath = "build";

@@ -57,6 +57,8 @@ export type Storm = {
   to: number;
   /** those that only the file holds */
   inFile: number;
+  /** until when its pages are held back, and nothing of it ends */
+  heldUntil?: string;
 };
 
 const mostTokens = 5;
@@ -71,7 +73,7 @@ export const stormRestMs = 15_000;
 export type StormPlan = { kind: "own"; storm: Storm } | { kind: "page"; storm: Storm };
 
 /** What is critical or wants a decision has a message of its own somewhat longer: a page has neither sound nor buttons. */
-function isPressing({ body }: Notice): boolean {
+export function isPressing({ body }: Pick<Notice, "body">): boolean {
   return body.severity === "critical" || body.buttons.some((button) => "action" in button);
 }
 
@@ -118,6 +120,7 @@ export function renderPage({ page, lines, inFile }: Storm): string {
 
 /** Null while the storm goes on; afterwards what is left of it, and whether a file is owed. */
 export function planCalm(storm: Storm, nowMs: number): { storm: Storm | null; owesFile: boolean } | null {
+  if (storm.heldUntil !== undefined && Date.parse(storm.heldUntil) > nowMs) return null;
   const restedMs = nowMs - Date.parse(storm.at);
   if (restedMs < stormRestMs) return null;
   const isForgotten = restedMs >= mostTokens * tokenMs;

@@ -34,6 +34,11 @@ export const RuleFile = Type.Object(
           from: Clock,
           to: Clock,
           timezone: Type.String({ minLength: 1, maxLength: 60 }),
+          hold: Type.Optional(
+            Type.Boolean({
+              description: "what is not loud comes together at the end; what wants a decision comes at once",
+            }),
+          ),
           loud: Type.Optional(
             Type.Array(Type.Enum(["info", "warning", "critical"]), {
               description: "severities that ring all the same",
@@ -127,4 +132,29 @@ export function isQuiet(quiet: RuleFile["quietHours"], severity: Severity, local
   if (quiet === undefined || (quiet.loud ?? ["critical"]).includes(severity)) return false;
   const { from, to } = quiet;
   return from <= to ? localTime >= from && localTime < to : localTime >= from || localTime < to;
+}
+
+const minuteMs = 60_000;
+const dayMinutes = 1_440;
+
+/** `HH:MM` of a moment in a zone. */
+export function localTimeOf(at: string, timeZone: string): string {
+  const format = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone } as const;
+  return new Intl.DateTimeFormat("en-GB", format).format(new Date(at));
+}
+
+/** How long until the clock of that zone shows the end of the quiet hours, in ms; also in the nights in which it is changed. */
+export function quietLeftMs({ to, timezone }: { to: string; timezone: string }, at: string): number {
+  const minutesTo = (local: string) => (toMinutes(to) - toMinutes(local) + dayMinutes) % dayMinutes;
+  const startMs = Math.floor(Date.parse(at) / minuteMs) * minuteMs;
+  const endMs = startMs + minutesTo(localTimeOf(at, timezone)) * minuteMs;
+  const missed = minutesTo(localTimeOf(new Date(endMs).toISOString(), timezone));
+  // A clock that was put back shows the end later, one that was put forward has shown it already.
+  const shift = missed > dayMinutes / 2 ? missed - dayMinutes : missed;
+  return endMs + shift * minuteMs - Date.parse(at);
+}
+
+function toMinutes(time: string): number {
+  const [hours = 0, minutes = 0] = time.split(":").map(Number);
+  return hours * 60 + minutes;
 }

@@ -1,9 +1,12 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { judgeAgents } from "./agent-watch.ts";
 import { type Notice, planCalm, planStorm, renderPage, type Storm } from "./notice.ts";
-import { isLike, isQuiet, judgeNotice, kindOfFrame } from "./notify-rules.ts";
+import { isLike, isQuiet, judgeNotice, kindOfFrame, quietLeftMs } from "./notify-rules.ts";
 import {
   basic,
   callService,
@@ -176,6 +179,116 @@ test("a muted chat is told of critical things only, and of the others together a
   );
   const page = await muted.said(({ text }) => text.includes("a warning"));
   expect(page.text).toContain("another warning");
+});
+
+/** Quiet hours that have begun an hour ago, and end in about two. */
+async function quietRules(extra: string) {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-rules-"));
+  const path = join(folder, "rules.yaml");
+  const time = (hours: number) => new Date(Date.now() + hours * 3_600_000).toISOString().slice(11, 16);
+  const quiet = `quietHours: { from: "${time(-1)}", to: "${time(2)}", timezone: UTC${extra} }`;
+  const rules = "rules: [{ name: all, on: [approval.wanted], severity: warning }]";
+  await writeFile(path, `version: 1\n${quiet}\n${rules}\n`);
+  return { path, [Symbol.asyncDispose]: () => rm(folder, { recursive: true }) };
+}
+
+test("in quiet hours messages come without a sound, and what is loud rings", async () => {
+  await using rules = await quietRules("");
+  await using telegram = await startTelegramStandIn({ token: "7300005:token" });
+  const env = { TELEGRAM_BOT_TOKEN: "7300005:token", NOTIFY_RULES_FILE: rules.path };
+  await using quiet = await startTelegram({ fleet, telegram, env });
+  await notify({ text: "a warning", severity: "warning" }, quiet);
+  await notify({ text: "a fire", severity: "critical" }, quiet);
+  expect((await quiet.said(({ text }) => text.includes("a warning"))).isSilent).toBe(true);
+  expect((await quiet.said(({ text }) => text.includes("a fire"))).isSilent).toBe(false);
+});
+
+test("quiet hours that hold keep what is not loud for their end, together, and bring what wants a decision at once", async () => {
+  await using rules = await quietRules(", hold: true");
+  await using telegram = await startTelegramStandIn({ token: "7300006:token" });
+  const env = { TELEGRAM_BOT_TOKEN: "7300006:token", NOTIFY_RULES_FILE: rules.path };
+  await using quiet = await startTelegram({ fleet, telegram, env });
+  const task = (await fleet.call("/task", { method: "POST", body: { type: "echo", runAt: "2199-01-01T00:00:00Z" } }))
+    .body;
+  for (const text of ["first warning", "second warning", "third warning"]) {
+    await notify({ text, severity: "warning", taskId: task.id }, quiet);
+  }
+  await notify(
+    { text: "please decide", severity: "warning", taskId: task.id, ifVersion: 1, buttons: ["approve"] },
+    quiet,
+  );
+  await notify({ text: "a fire", severity: "critical" }, quiet);
+  expect((await quiet.said(({ text }) => text.includes("please decide"))).isSilent).toBe(true);
+  await quiet.said(({ text }) => text.includes("a fire"));
+  const { rows } = await fleet.database.pool.query(
+    `select extract(epoch from not_before - now()) as seconds from telegram_outbox where bot = '7300006' and status = 'queued'`,
+  );
+  expect(rows).toHaveLength(1);
+  expect(Number(rows[0].seconds)).toBeGreaterThan(7_100 - 120);
+  expect(Number(rows[0].seconds)).toBeLessThanOrEqual(7_200);
+  expect(telegram.messages(operator).some(({ text }) => text.includes("first warning"))).toBe(false);
+  await fleet.database.pool.query(
+    "update telegram_outbox set not_before = now() where bot = '7300006' and status = 'queued'",
+  );
+  const page = await quiet.said(({ text }) => text.includes("first warning"));
+  expect(page.text).toContain("third warning");
+});
+
+test("the end of quiet hours is when the clock on the wall shows it, also in the nights in which it is changed", () => {
+  const hours = (at: string, to = "07:00") => quietLeftMs({ to, timezone: "Europe/Berlin" }, at) / 3_600_000;
+  expect(hours("2026-11-20T22:30:00Z")).toBe(7.5);
+  expect(hours("2026-11-20T06:00:00Z")).toBe(0);
+  // The night of 25 October 2026 is an hour longer, that of 29 March an hour shorter.
+  expect(hours("2026-10-24T20:00:00Z")).toBe(10);
+  expect(hours("2026-03-28T21:00:00Z")).toBe(8);
+});
+
+test("every task of a storm knows of the message that it came in, and a run of each edit of its progress", async () => {
+  await using telegram = await startTelegramStandIn({ token: "7300007:token" });
+  await using bot7 = await startTelegram({ fleet, telegram, env: { TELEGRAM_BOT_TOKEN: "7300007:token" } });
+  const made = await Promise.all(
+    Array.from({ length: 12 }, () =>
+      fleet.call("/task", { method: "POST", body: { type: "echo", runAt: "2199-01-01T00:00:00Z" } }),
+    ),
+  );
+  const ids = made.map(({ body }) => body.id as string);
+  for (const [at, taskId] of ids.entries()) await notify({ text: `trouble ${at}`, severity: "warning", taskId }, bot7);
+  // The same words about another task are no message of their own.
+  await notify({ text: "trouble 0", severity: "warning", taskId: ids[11] }, bot7);
+  const effectsOf = async (id: string) =>
+    ((await fleet.call(`/task/${id}`)).body.events as { kind: string; data: { service?: string; outboxId: string } }[])
+      .filter(({ kind, data }) => kind === "side_effect" && data.service === "telegram")
+      .map(({ data }) => data.outboxId);
+  await eventually(async () => (await Promise.all(ids.map(effectsOf))).every((ids_) => ids_.length > 0), {
+    what: "a side effect on every task",
+    timeoutMs: 30_000,
+  });
+  const [first, page] = [await effectsOf(ids[0] ?? ""), await effectsOf(ids[8] ?? "")];
+  expect(await effectsOf(ids[10] ?? "")).toEqual(page);
+  await eventually(async () => (await effectsOf(ids[11] ?? "")).length === 2, {
+    what: "both messages",
+    timeoutMs: 30_000,
+  });
+  expect((await effectsOf(ids[11] ?? "")).sort()).toEqual([...first, ...page].sort());
+
+  bot7.say('/new echo {"progressSteps": 4, "delayMs": 600}');
+  const run = await bot7.said(({ text }) => text.includes("Task") && text.includes("is on its way"));
+  const [runId = ""] = /[0-9a-f-]{36}/.exec(run.text) ?? [];
+  await eventually(async () => (await fleet.call(`/task/${runId}`)).body.status === "completed", { timeoutMs: 30_000 });
+  const { rows } = await fleet.database.pool.query(
+    "select 1 from telegram_outbox where task_id = $1 and bot = '7300007' and edits is not null",
+    [runId],
+  );
+  expect(rows.length).toBeGreaterThan(0);
+  const isWhole = async () => {
+    const all = await fleet.database.pool.query(
+      "select id from telegram_outbox where task_id = $1 and bot = '7300007' and status = 'sent' order by id",
+      [runId],
+    );
+    const wanted = all.rows.map(({ id }: { id: string }) => id).sort();
+    return JSON.stringify([...new Set(await effectsOf(runId))].sort()) === JSON.stringify(wanted) && wanted.length > 2;
+  };
+  await eventually(isWhole, { what: "a side effect of every message and edit", timeoutMs: 30_000 });
 });
 
 const notice = (seq: number, at: string, text = `alert ${seq}`): Notice => ({

@@ -1,4 +1,5 @@
 import { exec, many, type Pool, type Queryable, sql, transaction } from "@signalbox/common/sql.ts";
+import * as audits from "./store/audits.ts";
 import * as buttons from "./store/buttons.ts";
 import * as inbox from "./store/inbox.ts";
 import * as leadership from "./store/leadership.ts";
@@ -59,8 +60,10 @@ function bindStatements(db: Queryable, bot: string) {
     sendAnew: (message: Parameters<typeof outbox.sendAnew>[1]) => outbox.sendAnew(db, message),
     closeChat: own(outbox.closeChat),
     moveChat: own(outbox.moveChat),
-    listUnaudited: own(outbox.listUnaudited),
-    markAudited: (id: string) => outbox.markAudited(db, id),
+    listUnaudited: own(audits.listUnaudited),
+    listUnauditedMentions: own(audits.listUnauditedMentions),
+    markAudited: (row: Parameters<typeof audits.markAudited>[1]) => audits.markAudited(db, row),
+    insertMentions: own(audits.insertMentions),
     findOutboxDelay: own(outbox.findOutboxDelay),
     insertButtons: own(buttons.insertButtons),
     findButton: own(buttons.findButton),

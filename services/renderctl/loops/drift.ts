@@ -79,7 +79,8 @@ function buildProposals({ planner, store, tasks, log }: Omit<DriftOptions, "ever
     const taskId = await propose(draft, drifts, signal);
     const text = `Render differs from the blueprint: ${placesOf(drifts)}. Applying it again waits for approval.`;
     const about = { dedupeKey: `drift:${taskId}`, incident: `task:${taskId}`, taskId };
-    await tasks.tell({ text, severity: "warning", kind: "drift", ...about }, signal);
+    // What rings is that a decision is wanted; this stands in the same thread, and says what happened.
+    await tasks.tell({ text, severity: "info", kind: "drift", ...about }, signal);
     await store.bindDrifts(draft.account, taskId);
     log().warn({ taskId, drifts: drifts.length }, "Render differs from the blueprint; an apply waits for approval");
     return taskId;

@@ -164,13 +164,10 @@ async function report(options: MonitorOptions, about: Report, signal: AbortSigna
   const idempotencyKey = `repair-report:${serviceId}:${deployId}`;
   const taskId = await tasks.ensure(task, { onBehalfOf: null, trace: newTrace(), idempotencyKey }, signal);
   const text = `The build of ${serviceName} failed (${cause}), and ${because}. Task ${taskId} waits for a person.`;
-  await tasks.tell({ text, severity: "warning", kind: "deploy.failed", taskId, ...threadOf(about) }, signal);
+  // What rings is that a decision is wanted; this stands in the same thread, and says what happened.
+  const thread = { incident: `task:${taskId}`, dedupeKey: `deploy-failed:${serviceId}:${deployId}`, taskId };
+  await tasks.tell({ text, severity: "info", kind: "deploy.failed", ...thread }, signal);
   const none = { fixBefore: null, fixAfter: null, attempt: 1, taskId };
   const row = await repairs.insert({ ...told, ...none, state: "reported", detail: because });
   if (row) log().warn({ repairId: row.id, taskId, cause }, `a failed build of ${serviceName} waits for a person`);
-}
-
-/** One failed build is one thread, in which each piece of news is told once. */
-function threadOf({ serviceId, deployId }: Pick<Repair, "serviceId" | "deployId">) {
-  return { incident: `deploy:${serviceId}:${deployId}`, dedupeKey: `deploy-failed:${serviceId}:${deployId}` };
 }

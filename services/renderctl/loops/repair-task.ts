@@ -133,7 +133,6 @@ async function conclude(
   return { repairId, state: "reported", fix: fixAfter, detail };
 }
 
-/** In the thread of the failure that the monitor may have told of. */
 function toNews(task: RenderTask, { id, serviceId, serviceName, deployId, cause, fixAfter }: Repair): Notice {
   const fix = Object.entries(fixAfter ?? {}).map(([field, value]) => `${field} is now ${JSON.stringify(value)}`);
   return {

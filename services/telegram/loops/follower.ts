@@ -121,7 +121,8 @@ async function showProgress(kit: Kit, tables: Statements, { run, frame, step }: 
   const { row, stored } = planButtons(kit, plan, step.isCancelable ? ["cancel"] : []);
   await tables.insertButtons(stored);
   const body = { ...step.body, ...(row.length > 0 && { buttons: [row] }) };
-  await tables.setMessage({ chatId, threadId, slot, body, onlyEdit: step.onlyEdit, spacingMs: kit.pace.editMs });
+  const about = { taskId: frame.task.id, onlyEdit: step.onlyEdit, spacingMs: kit.pace.editMs };
+  await tables.setMessage({ chatId, threadId, slot, body, ...about });
 }
 
 async function end(kit: Kit, tables: Statements, { run, frame, step }: With<"end">): Promise<void> {
@@ -199,7 +200,7 @@ function isDecided({ event, task }: TaskFrame): boolean {
 async function showDecision(kit: Kit, tables: Statements, { task }: TaskFrame, decision: string): Promise<void> {
   const body: MessageBody = fromOwnHtml(`${describeApproval(task)}\n\n${decision}`);
   for (const { chatId, slot } of await tables.listShown(task.id)) {
-    await tables.setMessage({ chatId, threadId: null, slot, body, onlyEdit: true, spacingMs: 0 });
+    await tables.setMessage({ chatId, threadId: null, slot, body, taskId: task.id, onlyEdit: true, spacingMs: 0 });
   }
   kit.ring("outbox");
 }

@@ -9,14 +9,16 @@ import {
   groupKeyOf,
   groupSeconds,
   icons,
+  isPressing,
   type Notice,
   planCalm,
   planStorm,
   renderPage,
   type Storm,
+  type StormPlan,
   toStormFile,
 } from "../notice.ts";
-import { isQuiet } from "../notify-rules.ts";
+import { isQuiet, localTimeOf, quietLeftMs } from "../notify-rules.ts";
 import { fromText, type Run, render, splitRuns } from "../rich-text.ts";
 import type { NoticeGroup } from "../store/notices.ts";
 import type { ChatState } from "../store/people.ts";
@@ -126,24 +128,51 @@ async function countRepeat(
     onlyEdit: true,
     spacingMs,
   });
+  await mention(tables, notice, { chatId, slot: group.slot });
+}
+
+/** The task of a notice that has no message of its own is told of the one that it came in. */
+async function mention(tables: Statements, { id, body }: Notice, where: { chatId: number; slot: string }) {
+  const mentions = body.taskId === null ? [] : [{ noticeId: id, taskId: body.taskId }];
+  await tables.insertMentions({ where, mentions });
 }
 
 type New = Placing & { key: string; group: NoticeGroup | null; textHash: string; chat: ChatState | null };
 
 async function placeNew(kit: Kit, tables: Statements, placing: New): Promise<void> {
   const { notice, chatId, chat } = placing;
-  const isHeld = chat?.isMuted === true && notice.body.severity !== "critical";
   const before = (chat?.storm ?? null) as Storm | null;
-  // A muted chat has no tokens: what comes is collected until the mute ends. Those that it has are for what is critical.
-  const muted = { ...(before ?? calmStorm(notice)), tokens: 0, at: notice.at };
-  const plan = planStorm(isHeld ? muted : before, notice);
-  const kept = isHeld ? { ...plan.storm, tokens: (before ?? calmStorm(notice)).tokens } : plan.storm;
+  const delayMs = holdMs(kit, placing);
+  const { plan, kept } = delayMs > 0 ? planHeld(before, notice, delayMs) : planNow(before, notice);
   await tables.keepStorm({ chatId, storm: kept });
-  const delayMs = isHeld ? (chat?.muteMs ?? 0) : 0;
   if (plan.kind === "own") return placeOwn(kit, tables, placing);
   const slot = pageSlot(plan.storm);
   const body = { ...fromOwnHtml(renderPage(plan.storm)), isSilent: plan.storm.page > 1 };
   await tables.setMessage({ chatId, threadId: null, slot, body, delayMs, spacingMs: kit.pace.editMs });
+  await mention(tables, notice, { chatId, slot });
+}
+
+/** How long a notice is held back: while the chat is muted, and in quiet hours that hold. */
+function holdMs({ rules: { quietHours } }: Kit, { chat, notice }: New): number {
+  const muteMs = chat?.isMuted === true && notice.body.severity !== "critical" ? chat.muteMs : 0;
+  const isHeld = quietHours?.hold === true && !isPressing(notice) && isQuietAt(quietHours, notice);
+  return Math.max(muteMs, isHeld ? quietLeftMs(quietHours, notice.at) : 0);
+}
+
+type Planned = { plan: StormPlan; kept: Storm };
+
+function planNow(before: Storm | null, notice: Notice): Planned {
+  const plan = planStorm(before, notice);
+  return { plan, kept: plan.storm };
+}
+
+/** What is held back takes no tokens: they are for what is told meanwhile. */
+function planHeld(before: Storm | null, notice: Notice, delayMs: number): Planned {
+  const from = before ?? calmStorm(notice);
+  const plan = planStorm({ ...from, tokens: 0, at: notice.at }, notice);
+  const until = new Date(Date.parse(notice.at) + delayMs).toISOString();
+  const heldUntil = until > (from.heldUntil ?? "") ? until : from.heldUntil;
+  return { plan, kept: { ...plan.storm, tokens: from.tokens, ...(heldUntil !== undefined && { heldUntil }) } };
 }
 
 function pageSlot({ from, page: number }: Storm): string {
@@ -170,11 +199,12 @@ async function placeOwn(kit: Kit, tables: Statements, placing: New): Promise<voi
   await tables.keepGroup({ chatId, key, rootSlot, slot, textHash, count: 1, openedAt: notice.at });
 }
 
-function isQuietNow({ rules }: Kit, { body, at }: Notice): boolean {
-  const { quietHours } = rules;
-  if (quietHours === undefined) return false;
-  const format = { hour: "2-digit", minute: "2-digit", hourCycle: "h23", timeZone: quietHours.timezone } as const;
-  return isQuiet(quietHours, body.severity, new Intl.DateTimeFormat("en-GB", format).format(new Date(at)));
+function isQuietNow({ rules: { quietHours } }: Kit, notice: Notice): boolean {
+  return quietHours !== undefined && isQuietAt(quietHours, notice);
+}
+
+function isQuietAt(quiet: NonNullable<Kit["rules"]["quietHours"]>, { body, at }: Notice): boolean {
+  return isQuiet(quiet, body.severity, localTimeOf(at, quiet.timezone));
 }
 
 /** One message, and a file when the text is long: the message is the one that is edited and answered. */
@@ -203,13 +233,20 @@ async function calmStorms(kit: Kit): Promise<void> {
     const plan = isMuted ? null : planCalm(storm as Storm, Date.now());
     if (plan === null) continue;
     const { from, to } = storm as Storm;
-    const notices = plan.owesFile ? await kit.store.listNotices({ from, to }) : [];
+    const told = plan.owesFile ? await kit.store.listNotices({ from, to }) : [];
+    // Others may have been told of something at the same time that is none of this chat's.
+    const notices = told.filter(({ body }) => body.exceptChat !== chatId && (body.chats?.includes(chatId) ?? true));
     await kit.store.together(async (tables) => {
       await tables.keepStorm({ chatId, storm: plan.storm });
       if (notices.length === 0) return;
       const document = { name: `alerts-${from}-${to}.txt`, content: toStormFile(notices) };
       const body = { ...fromOwnHtml(`All ${notices.length} alerts of that storm`), document, isSilent: true };
-      await tables.enqueueMessages([{ chatId, threadId: null, body, dedupeKey: `storm:${chatId}:${from}:${to}` }]);
+      const dedupeKey = `storm:${chatId}:${from}:${to}`;
+      await tables.enqueueMessages([{ chatId, threadId: null, body, dedupeKey }]);
+      const mentions = notices.flatMap(({ id, body: { taskId } }) =>
+        taskId === null ? [] : [{ noticeId: id, taskId }],
+      );
+      await tables.insertMentions({ where: { dedupeKey }, mentions });
     });
     kit.ring("outbox");
   }

@@ -5,6 +5,7 @@ import { FleetError } from "../fleet-failure.ts";
 import type { NoticeBody } from "../notice.ts";
 import { judgeNotice } from "../notify-rules.ts";
 import { escapeHtml } from "../rich-text.ts";
+import type { Unaudited } from "../store/audits.ts";
 import type { Kit } from "./kit.ts";
 
 const agentsEveryMs = 10_000;
@@ -58,7 +59,7 @@ function toBody(change: AgentChange, ruling: NonNullable<ReturnType<typeof judge
   };
 }
 
-/** Every message that was sent because of a task leaves a side effect in its audit; at least once, with the message's own id. */
+/** Every message, and every edit of one, that was sent because of a task leaves a side effect in its audit; at least once, with its own id. */
 export async function audit(kit: Kit, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const isDone = await auditSome(kit).catch((error: unknown) => {
@@ -70,16 +71,25 @@ export async function audit(kit: Kit, signal: AbortSignal): Promise<void> {
 }
 
 async function auditSome({ store, fleet }: Kit): Promise<boolean> {
-  const messages = await store.listUnaudited(50);
-  for (const { id, taskId, chatId, messageId, isRepeat } of messages) {
-    const data = { service: "telegram", outboxId: id, chatId, messageId, ...(isRepeat && { repeated: true }) };
-    await fleet.recordSideEffect(taskId, data).catch((error: unknown) => {
+  const messages = [...(await store.listUnaudited(50)), ...(await store.listUnauditedMentions(50))];
+  for (const message of messages) {
+    await fleet.recordSideEffect(message.taskId, toSideEffect(message)).catch((error: unknown) => {
       // A task that is not there has no audit.
       if (!(error instanceof FleetError) || error.isPassing) throw error;
     });
-    await store.markAudited(id);
+    await store.markAudited(message);
   }
   return messages.length === 0;
+}
+
+function toSideEffect({ outboxId, noticeId, chatId, messageId, isRepeat, isEdit }: Unaudited) {
+  return {
+    ...{ service: "telegram", outboxId, chatId, messageId },
+    ...(isRepeat && { repeated: true }),
+    ...(isEdit && { edited: true }),
+    // Of a message that tells of several.
+    ...(noticeId !== null && { noticeId }),
+  };
 }
 
 export async function forget(kit: Kit, days: number, signal: AbortSignal): Promise<void> {

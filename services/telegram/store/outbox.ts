@@ -80,8 +80,8 @@ function toEdit(
   { message, target, body }: { message: NewMessage & { spacingMs: number }; target: string; body: string },
 ) {
   return sql`
-    insert into telegram_outbox (id, bot, chat_id, thread_id, body, edits, not_before)
-    select ${uuidv7()}::uuid, ${bot}, t.chat_id, t.thread_id, ${body}::jsonb, t.id,
+    insert into telegram_outbox (id, bot, chat_id, thread_id, body, edits, task_id, not_before)
+    select ${uuidv7()}::uuid, ${bot}, t.chat_id, t.thread_id, ${body}::jsonb, t.id, ${message.taskId ?? null}::uuid,
            greatest(now() + ${message.delayMs ?? 0} * interval '1 ms', t.sent_at + ${message.spacingMs} * interval '1 ms', now())
       from telegram_outbox t where t.id = ${target}
     on conflict (edits) where status = 'queued' do update set body = excluded.body`;
@@ -244,30 +244,6 @@ export async function moveChat(db: Queryable, bot: string, { from, to }: { from:
     const open = table === "telegram_outbox" ? sql`and status in ('queued', 'sending')` : sql``;
     await exec(db, sql`update ${rawSql(table)} set chat_id = ${to} where bot = ${bot} and chat_id = ${from} ${open}`);
   }
-}
-
-export type Unaudited = { id: string; taskId: string; chatId: number; messageId: number | null; isRepeat: boolean };
-
-/** Messages whose tasks have not been told of them. */
-export function listUnaudited(db: Queryable, bot: string, limit: number): Promise<Unaudited[]> {
-  return many(
-    db,
-    (row) => ({
-      id: String(row.id),
-      taskId: String(row.task_id),
-      chatId: Number(row.chat_id),
-      messageId: row.message_id === null ? null : Number(row.message_id),
-      isRepeat: row.is_repeat === true,
-    }),
-    sql`
-    select id, task_id, chat_id, message_id, is_repeat from telegram_outbox
-     where bot = ${bot} and status = 'sent' and task_id is not null and audited_at is null
-     order by seq limit ${limit}`,
-  );
-}
-
-export function markAudited(db: Queryable, id: string): Promise<number> {
-  return exec(db, sql`update telegram_outbox set audited_at = now() where id = ${id}`);
 }
 
 /** How long until something more may be sent, in ms; null when nothing waits for its time. */
