@@ -19,8 +19,8 @@ import { describeServices } from "./services.ts";
 const openapiFolder = "docs/reference/openapi";
 
 /** Every generated file: its path from the root of the repository, and its text. */
-export async function generateFiles(): Promise<Map<string, string>> {
-  const services = await describeServices(repositoryRoot);
+export async function generateFiles(root = repositoryRoot): Promise<Map<string, string>> {
+  const services = await describeServices(root);
   const declared = [...services.map(({ settings }) => settings), fleetSettings];
   const files = new Map([
     ["infra/config.schema.json", toConfigSchema(declared)],
@@ -31,9 +31,9 @@ export async function generateFiles(): Promise<Map<string, string>> {
     const { service } = settings;
     const document = buildOpenapi({ service, version }, [...routes, ...Object.values(standardContracts)]);
     files.set(`${openapiFolder}/${service}.json`, toJsonText(document));
-    files.set(dockerfilePathOf(service), toDockerfile(service, await readVersions()));
+    files.set(dockerfilePathOf(service), toDockerfile(service, await readVersions(root)));
   }
-  const blueprint = await readFile(join(repositoryRoot, blueprintPath), "utf8");
+  const blueprint = await readFile(join(root, blueprintPath), "utf8");
   const deployed = services.map(({ settings }) => settings);
   files.set(blueprintPath, withEnvSections(blueprint, deployed));
   return files;
@@ -42,14 +42,19 @@ export async function generateFiles(): Promise<Map<string, string>> {
 /** Of pnpm the one that wrote the lock file. */
 const pnpmVersion = "12.21.0";
 
-async function readVersions(): Promise<{ node: string; pnpm: string }> {
-  const { devDependencies } = JSON.parse(await readFile(join(repositoryRoot, "package.json"), "utf8"));
+async function readVersions(root: string): Promise<{ node: string; pnpm: string }> {
+  const { devDependencies } = JSON.parse(await readFile(join(root, "package.json"), "utf8"));
   return { node: String(devDependencies.node), pnpm: pnpmVersion };
 }
 
-/** What is not as the code says, a line each; empty when nothing has drifted. */
-export async function findDrift(root: string): Promise<string[]> {
-  const files = await generateFiles();
+/**
+ * What is not as the code says, a line each; empty when nothing has drifted.
+ *
+ * @param root where the files lie
+ * @param source the repository whose code counts
+ */
+export async function findDrift(root: string, source = repositoryRoot): Promise<string[]> {
+  const files = await generateFiles(source);
   const drifted: string[] = [];
   for (const [path, text] of files) {
     const present = await readIfThere(join(root, path));
@@ -66,8 +71,9 @@ function describeDrift(path: string, present: string, wanted: string): string {
   return `${path}:${line + 1} is ${JSON.stringify(is[line] ?? "")}, should be ${JSON.stringify(should[line] ?? "")}`;
 }
 
-async function writeFiles(root: string): Promise<string[]> {
-  const files = await generateFiles();
+/** The files that had to be written, or that belong to no service any more and are gone. */
+export async function writeGenerated(root: string): Promise<string[]> {
+  const files = await generateFiles(root);
   const written: string[] = [];
   for (const [path, text] of files) {
     if ((await readIfThere(join(root, path))) === text) continue;
@@ -98,7 +104,7 @@ async function main(): Promise<void> {
     process.exitCode = 1;
     return;
   }
-  const written = await writeFiles(repositoryRoot);
+  const written = await writeGenerated(repositoryRoot);
   process.stdout.write(written.length === 0 ? "nothing to do\n" : `${written.join("\n")}\n`);
 }
 

@@ -67,13 +67,50 @@ export function withEnvSections(text: string, declared: readonly SettingsSchema[
   return declared.reduce((now, settings) => replaceSection(now, settings), text);
 }
 
+/** A service that is not deployed with the fleet, such as an example; the file says so itself. */
+const leftOut = (service: string) => `# left out: services/${service}`;
+
+/** The file with an entry for a new agent, after the last service that has one. */
+export function withNewService(text: string, service: string): string {
+  const lines = text.split("\n");
+  const at = lines.findLastIndex((line) => line.trim() === end);
+  if (at === -1) throw new Error(`${blueprintPath} has no service after which ${service} could stand`);
+  return [...lines.slice(0, at + 1), "", ...toNewEntry(service), ...lines.slice(at + 1)].join("\n");
+}
+
+function toNewEntry(service: string): string[] {
+  const paths = [`services/${service}/**`, "packages/common/**", "infra/**"];
+  const shared = ["package.json", "pnpm-lock.yaml", "pnpm-workspace.yaml"];
+  const entry = [
+    "- type: web",
+    `  name: signalbox-${service}`,
+    "  runtime: docker",
+    "  plan: starter",
+    "  region: frankfurt",
+    `  dockerfilePath: ./services/${service}/Dockerfile`,
+    "  dockerContext: .",
+    "  healthCheckPath: /health",
+    "  # A service that is told to stop finishes what it has in hand within 25 seconds.",
+    "  maxShutdownDelaySeconds: 30",
+    "  autoDeployTrigger: commit",
+    "  buildFilter:",
+    "    paths:",
+    ...[...paths, ...shared].map((path) => `      - ${path}`),
+    "  envVars:",
+    `    ${begin(service)}`,
+    `    ${end}`,
+  ];
+  return entry.map((line) => `  ${line}`);
+}
+
 function replaceSection(text: string, settings: SettingsSchema): string {
   const lines = text.split("\n");
+  if (lines.some((line) => line.trim() === leftOut(settings.service))) return text;
   const from = lines.findIndex((line) => line.trim() === begin(settings.service));
   const to = lines.findIndex((line, index) => index > from && line.trim() === end);
   if (from === -1 || to === -1) {
     throw new Error(
-      `${blueprintPath} has no section for ${settings.service}; add the service with the lines "${begin(settings.service)}" and "${end}" under its envVars, see docs/blueprint.md`,
+      `${blueprintPath} has no section for ${settings.service}; add the service with the lines "${begin(settings.service)}" and "${end}" under its envVars, or the line "${leftOut(settings.service)}", see docs/blueprint.md`,
     );
   }
   const indent = /^ */.exec(lines[from] ?? "")?.[0] ?? "";
