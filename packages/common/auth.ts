@@ -26,15 +26,16 @@ export function authorize(
   queryAuth?: string | null,
 ): Principal | null {
   const key = headers["x-internal-key"];
-  if (typeof key === "string" && isInternalKey(key, credentials.internalKeys)) {
+  if (typeof key === "string" && isInternalKey(key, credentials)) {
     const user = parseOnBehalfOf(headers["x-on-behalf-of"]);
     return user === null ? { kind: "internal" } : { kind: "internal", onBehalfOf: user };
   }
   const pair = parseBasic(headers.authorization) ?? (queryAuth ? decodePair(queryAuth) : null);
   if (!pair) return null;
   // Both halves are always compared, so that the time tells nothing about which one was wrong.
-  const isUser = isSame(pair.user, credentials.user);
-  const isPass = isSame(pair.pass, credentials.pass);
+  const known = digestsOf(credentials);
+  const isUser = timingSafeEqual(digest(pair.user), known.user);
+  const isPass = timingSafeEqual(digest(pair.pass), known.pass);
   return isUser && isPass ? { kind: "person", name: credentials.user } : null;
 }
 
@@ -64,10 +65,25 @@ export function isSame(a: string, b: string): boolean {
   return timingSafeEqual(digest(a), digest(b));
 }
 
-function isInternalKey(key: string, keys: string[]): boolean {
+function isInternalKey(key: string, credentials: Credentials): boolean {
+  const given = digest(key);
   let found = false;
-  for (const candidate of keys) found = isSame(key, candidate) || found;
+  for (const candidate of digestsOf(credentials).keys) found = timingSafeEqual(given, candidate) || found;
   return found;
+}
+
+type Digests = { user: Buffer; pass: Buffer; keys: Buffer[] };
+
+/** What every request is compared with is hashed once. */
+const knownDigests = new WeakMap<Credentials, Digests>();
+
+function digestsOf(credentials: Credentials): Digests {
+  const known = knownDigests.get(credentials);
+  if (known) return known;
+  const { user, pass, internalKeys } = credentials;
+  const digests = { user: digest(user), pass: digest(pass), keys: internalKeys.map(digest) };
+  knownDigests.set(credentials, digests);
+  return digests;
 }
 
 function digest(text: string): Buffer {

@@ -12,6 +12,7 @@ import { baseHeaders, preflightHeaders } from "./cors.ts";
 import { type Call, type CompiledRoute, compileRoute, dispatch, methodNotAllowed, type Service } from "./dispatch.ts";
 import { trackInFlight } from "./drain.ts";
 import { ApiError, invalidRequest, toApiError } from "./errors.ts";
+import { harmless } from "./log.ts";
 import type { Metrics } from "./metrics.ts";
 import { buildOpenapi } from "./openapi.ts";
 import { decodeUrlText } from "./query.ts";
@@ -190,7 +191,7 @@ function buildAnswer({ service, metrics, spans, path, byMethod }: AnswerOptions)
     const level = levelOf(method, status, route?.quiet === true);
     if (!service.log.isLevelEnabled(level)) return;
     const data = { method, route: path, status, durationMs: Math.round(seconds * 10_000) / 10 };
-    service.log[level](data, `${method} ${path} ${status}`);
+    service.log[level](harmless(data), `${method} ${path} ${status}`);
   };
 }
 

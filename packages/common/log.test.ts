@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { buildLog, type LogOptions } from "./log.ts";
+import { buildLog, harmless, type LogOptions } from "./log.ts";
 import { newTrace, withTrace } from "./trace.ts";
 import { uuidTime } from "./uuid.ts";
 
@@ -151,4 +151,15 @@ test.concurrent("pretty is for people: no colours without a terminal, the stack 
   expect(texts[0]).toMatch(/^\[\d\d:\d\d:\d\d\.\d{3}\] INFO: test: started \{"taskType":"echo"\}\n$/);
   log.error(new Error("broken"));
   expect(texts[1]).toMatch(/ERROR: test: broken[\s\S]*\n\s+at /);
+});
+
+test.concurrent("what is ours alone is not searched for secrets; with anything from outside beside it, it is", () => {
+  const { log, last } = listen();
+  const token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
+  log.info(harmless({ password: "shown" }), "ours");
+  expect(last().data).toEqual({ password: "shown" });
+  log.info({ password: "hidden" }, "the next line");
+  expect(last().data).not.toEqual({ password: "hidden" });
+  withTrace({ ...newTrace(), correlationId: token }, () => log.info(harmless({ password: "hidden" }), "ours"));
+  expect(JSON.stringify(last())).not.toMatch(/hidden|ghp_/);
 });

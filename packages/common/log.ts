@@ -12,7 +12,7 @@ import { buildDelivery, type Delivery, type DeliveryPace, type DeliveryTarget } 
 import { toErrorRecord } from "./log-error.ts";
 import { buildRedactor, type RedactionRules, type Redactor } from "./redact.ts";
 import { buildTextWriter } from "./text-writer.ts";
-import { currentTrace } from "./trace.ts";
+import { currentTrace, type Trace } from "./trace.ts";
 import { uuidTime, uuidv7 } from "./uuid.ts";
 
 export type Log = Logger;
@@ -57,7 +57,7 @@ export function buildLog(options: LogOptions): LogHandle {
   let delivery: Delivery | null = null;
 
   function write(line: string): void {
-    const text = toSafeLine(line, redactor);
+    const text = takeHarmless() ? line : toSafeLine(line, redactor);
     print(toText(text));
     delivery?.push(text);
   }
@@ -90,12 +90,42 @@ export function buildLog(options: LogOptions): LogHandle {
   };
 }
 
+const harmlessData = new WeakSet<object>();
+let isHarmless = false;
+
+/**
+ * Data with nothing in it, nor in the message beside it, that came from outside: its line is written as it is, without the
+ * search for secrets and rubbish.
+ */
+export function harmless<T extends object>(data: T): T {
+  harmlessData.add(data);
+  return data;
+}
+
+/** Pino writes a line within the call that logs it, so what was learnt while it was made is about this one. */
+function takeHarmless(): boolean {
+  const was = isHarmless;
+  isHarmless = false;
+  return was && !isFromOutside(currentTrace());
+}
+
+function isFromOutside(trace: Trace | null): boolean {
+  return trace !== null && Boolean(trace.correlationId || trace.taskId || trace.taskType || trace.concurrencyKey);
+}
+
+let [stampedMs, stampedAt] = [0, ""];
+
+/** The text of an instant; the last one is kept, for many lines are of one millisecond. */
+function toInstant(ms: number): string {
+  if (ms !== stampedMs) [stampedMs, stampedAt] = [ms, new Date(ms).toISOString()];
+  return stampedAt;
+}
+
 /** The part of a line that depends on the moment. `at` is the id's own time, so that the store finds a resent record by it. */
 function stamp(): string {
   const id = uuidv7();
-  const at = new Date(uuidTime(id) ?? Date.now()).toISOString();
   const trace = currentTrace();
-  let text = `,"id":"${id}","at":"${at}"`;
+  let text = `,"id":"${id}","at":"${toInstant(uuidTime(id) ?? Date.now())}"`;
   if (!trace) return text;
   text += `,"traceId":${JSON.stringify(trace.traceId)}`;
   if (trace.correlationId) text += `,"correlationId":${JSON.stringify(trace.correlationId)}`;
@@ -106,6 +136,7 @@ function stamp(): string {
 
 /** Errors under any name, not only `err`: as plain objects they would read `{}`. */
 function recordErrors(merged: Record<string, unknown>): Record<string, unknown> {
+  isHarmless = harmlessData.has(merged);
   let copy: Record<string, unknown> | null = null;
   for (const key in merged) {
     if (!(merged[key] instanceof Error)) continue;
