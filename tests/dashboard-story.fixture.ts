@@ -74,7 +74,7 @@ async function whenEnded(fleet: Rehearsal, id: string): Promise<void> {
 const serviceNames = ["shop-web", "shop-api", "shop-worker"] as const;
 
 /** Three services on Render, made through renderctl, the last with a failed deploy. */
-async function tellRender(fleet: Rehearsal): Promise<void> {
+export async function tellRender(fleet: Rehearsal): Promise<void> {
   const repo = "https://github.com/acme/shop";
   for (const name of serviceNames) {
     const type = name === "shop-worker" ? "background_worker" : "web_service";
@@ -105,7 +105,7 @@ async function tellGithub(fleet: Rehearsal): Promise<void> {
 const HOUR_MS = 3_600_000;
 
 /** Seven weeks of a steady metric, and a fall in the last hours: a finding with a chart. */
-async function tellPosthog(fleet: Rehearsal): Promise<void> {
+export async function tellPosthog(fleet: Rehearsal): Promise<void> {
   const now = Date.now();
   const hour = Math.floor(now / HOUR_MS) * HOUR_MS;
   const series = { event: "signed_up", stepSeconds: 300, wave: 0.4 };

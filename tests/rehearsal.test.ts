@@ -1,5 +1,6 @@
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
+import { type Rehearsal, readRehearsal, tellPosthog, tellRender } from "./dashboard-story.fixture.ts";
 import { connectClient, fleetPlace, readFleetFile, runStart } from "./fleet.fixture.ts";
 
 type Emulators = Record<string, { url: string }>;
@@ -33,14 +34,10 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
   });
   expect(services.items).toEqual(expect.any(Array));
 
-  const said = { chatId: 1_000_001, userId: 1_000_001, text: "hello from the phone" };
-  const telegram = file.emulators.telegram?.url;
-  await read(`${telegram}/__control/messages`, { method: "POST", body: JSON.stringify(said) });
-  await eventually(
-    async () =>
-      JSON.stringify(await read(`${telegram}/__control/messages?chatId=1000001`)).includes("hello from the phone"),
-    { timeoutMs: 30_000, what: "the echo in the chat" },
-  );
+  const phone = openPhone(file.emulators.telegram?.url ?? "");
+  await phone.say("hello from the phone");
+  await phone.hears("the echo", (text) => text.includes("hello from the phone"));
+  await tryReading(await readRehearsal(place.home), phone);
 
   const github = file.emulators.github?.url;
   const [hook] = await read<{ id: number }[]>(`${github}/__control/hooks`);
@@ -58,3 +55,40 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
     { timeoutMs: 30_000, what: "the task of the push" },
   );
 }, 180_000);
+
+type Said = { from: string; text: string };
+
+/** The one person that the bot of a rehearsal knows. */
+function openPhone(telegram: string) {
+  const chatId = 1_000_001;
+  const messages = async () =>
+    (await read<Said[]>(`${telegram}/__control/messages?chatId=${chatId}`)).filter(({ from }) => from === "bot");
+  return {
+    say: (text: string) =>
+      read(`${telegram}/__control/messages`, {
+        method: "POST",
+        body: JSON.stringify({ chatId, userId: chatId, text }),
+      }),
+    hears: (what: string, isIt: (text: string) => boolean) =>
+      eventually(async () => (await messages()).find(({ text }) => isIt(text)), { timeoutMs: 30_000, what }),
+  };
+}
+
+/** What other services know is read in the chat: nothing at first, then what there is. */
+async function tryReading(fleet: Rehearsal, phone: ReturnType<typeof openPhone>): Promise<void> {
+  await phone.say("/deploys");
+  await phone.hears("an empty list", (text) => text.includes("There are no services."));
+  await phone.say("/findings");
+  await phone.hears("an empty list", (text) => text.includes("There are no findings."));
+  await tellRender(fleet);
+  await tellPosthog(fleet);
+  await phone.hears("the news of the finding", (text) => text.includes("Sign-ups") && text.includes("score"));
+  await phone.say("/deploys");
+  const deploys = await phone.hears("the services", (text) => text.includes("shop-api"));
+  for (const name of ["shop-web web_service", "shop-api web_service", "shop-worker background_worker"]) {
+    expect(deploys.text).toContain(name);
+  }
+  await phone.say("/findings");
+  const findings = await phone.hears("the finding", (text) => text.includes("Sign-ups") && text.includes("(open)"));
+  expect(findings.text).toMatch(/^(?:🔴|🟠)/);
+}
