@@ -137,6 +137,7 @@ function buildDatabase(settings: Settings, instance: string, log: Log) {
     url,
     name,
     max: settings.DATABASE_POOL_SIZE,
+    avoidsScans: true,
     onError: complain("a database connection failed"),
   });
   const doorbell = settings.REDIS_URL === undefined ? overPostgres() : overRedis(settings.REDIS_URL);

@@ -29,9 +29,9 @@ export function newTask(members: Partial<NewTask>): NewTask {
   return { ...made, traceId, raw: null, secrets: null, idempotency: null, ...members };
 }
 
-export async function openStore(clusterUrl?: string) {
+export async function openStore(clusterUrl?: string, max = 20) {
   const database = await freshDatabase(clusterUrl);
-  const pool = buildPool({ url: database.url, name: "store test", max: 20, onError: () => undefined });
+  const pool = buildPool({ url: database.url, name: "store test", max, avoidsScans: true, onError: () => undefined });
   const store = buildStore(pool);
 
   async function insert(members: Partial<NewTask> = {}, db: Queryable = pool): Promise<Task> {

@@ -1,7 +1,7 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { newTask } from "../store.fixture.ts";
+import { finishOf, newTask, openStore } from "../store.fixture.ts";
 import { claimTasks } from "./claim-tasks.ts";
 import { insertTask } from "./create-task.ts";
 import { finishAttempts } from "./finish-attempts.ts";
@@ -37,4 +37,38 @@ async function runOne(client: pg.Client): Promise<string[]> {
   await finishAttempts(client, [finish]);
   const entries = await readLedger(client, { after: 0, upTo: Number.MAX_SAFE_INTEGER, limit: 1_000 });
   return entries.filter(({ event }) => event.taskId === made?.id).map(({ event }) => event.kind);
+}
+
+test.concurrent("plans that were kept while the tables were small read no large table as a whole", async () => {
+  await using box = await openStore(undefined, 1);
+  const work = async (count: number) => {
+    const claimed = await box.claim(count);
+    await box.store.finishAttempts(claimed.map((one) => finishOf(one)));
+    return claimed.length;
+  };
+  for (let time = 0; time <= 2 * plannedAnew; time++) {
+    await box.insert();
+    await box.insert({ concurrencyKey: "small" });
+    expect(await work(2)).toBe(2);
+    // Of tables that are known to be of one page a scan is the best plan.
+    if (time === 1) await box.pool.query("vacuum analyze tasks, task_events");
+  }
+  for (let at = 0; at < 40; at++)
+    await insertPlainTasks(
+      box.pool,
+      Array.from({ length: 100 }, () => newTask({})),
+    );
+  for (let at = 0; at < 60; at++) await box.insert({ concurrencyKey: `key ${at % 3}` });
+  const before = await rowsRead(box.pool);
+  expect(await work(100)).toBe(100);
+  expect((await rowsRead(box.pool)) - before).toBeLessThan(4_000);
+});
+
+/** Rows of tasks and events that scans of a whole table have read so far, in the view of the connection that read them. */
+async function rowsRead(pool: pg.Pool): Promise<number> {
+  await pool.query("select pg_stat_force_next_flush()");
+  const { rows } = await pool.query(
+    "select sum(seq_tup_read)::int as rows from pg_stat_user_tables where relname in ('tasks', 'task_events')",
+  );
+  return rows[0].rows;
 }
