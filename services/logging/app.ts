@@ -124,8 +124,9 @@ function buildCore(settings: Settings, log: Log) {
 }
 
 function openPools({ DATABASE_URL: url }: Settings, onError: (error: unknown) => void): { writes: Pool; reads: Pool } {
+  // The tail's statement is one whose plan is kept; a search over hours may rightly read whole days.
   const open = (use: keyof typeof connections) =>
-    buildPool({ url, name: `signalbox logging ${use}`, max: connections[use], onError });
+    buildPool({ url, name: `signalbox logging ${use}`, max: connections[use], avoidsScans: use === "writes", onError });
   return { writes: open("writes"), reads: open("reads") };
 }
 
