@@ -136,6 +136,32 @@ test("commands tell how things are", async () => {
   await ask("/approve", (text) => text.includes("Nothing waits"));
 });
 
+test("what is typed acts as a button does, in the person's name", async () => {
+  const ask = async (text: string, isSo: (answer: string) => boolean) => {
+    const { messageId } = bot.say(text);
+    return await bot.said(({ replyTo, text: answer }) => replyTo === messageId && isSo(answer), text);
+  };
+  const make = async (more: object) =>
+    (await fleet.call("/task", { method: "POST", body: { type: "echo", ...more } })).body;
+  const task = async (id: string) => (await fleet.call(`/task/${id}`)).body;
+  const { id: later } = await make({ runAt: "2199-01-01T00:00:00Z" });
+  await ask(`/cancel ${later} not today`, (text) => text.includes(later.slice(0, 8)));
+  expect(await task(later)).toMatchObject({ status: "canceled", error: { message: "not today" } });
+  expect((await task(later)).events.at(-1).actor).toBe(String(operator));
+  await ask(`/retry ${later}`, (text) => text.includes(later.slice(0, 8)));
+  expect(["queued", "running", "completed"]).toContain((await task(later)).status);
+  await ask(`/retry ${(await make({ runAt: "2199-01-01T00:00:00Z" })).id}`, (text) => text.length > 0);
+  await ask("/cancel", (text) => text.includes("Use it so"));
+  const { id: asking } = await make({ approval: { required: true } });
+  await ask(`/task ${asking}`, (text) => text.includes(asking));
+  await ask(`/reject ${asking} too dear`, (text) => text.includes("Rejected"));
+  const rejected = await task(asking);
+  expect(rejected).toMatchObject({ status: "canceled", error: { code: "rejected" } });
+  expect(JSON.stringify(rejected.events)).toContain("too dear");
+  await ask("/mute 1m", (text) => text.includes("No alerts here"));
+  await ask("/mute off", (text) => text.includes("Alerts come here again"));
+});
+
 test("in a forum the topic is part of the conversation, and the answer goes there", async () => {
   const group = -1_001_234;
   await using telegram = await startTelegramStandIn({ token: "7000002:another" });

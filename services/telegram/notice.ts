@@ -42,31 +42,44 @@ export const groupSeconds = 3_600;
 
 /**
  * The alerts of one chat. Each has a message of its own as long as there are tokens; then they are collected on pages, which are edited
- * as they fill; what does not fit on the last page goes into a file. So a storm of any size is a handful of messages, and nothing is lost.
+ * as they fill; what does not fit on the last page goes into a file, which comes when the storm is over, or before long. So a storm of any
+ * size is a handful of messages, and nothing is lost.
+ *
+ * In a minute, at most: nine messages of their own and two for tokens that came back, four pages, and five files, because between two
+ * files lies a rest. Twenty, however the alerts come.
  */
 export type Storm = {
   tokens: number;
   /** when the last alert came */
   at: string;
-  /** of the pages of this storm, from 1; 0 when there is none */
+  /** of the pages of this storm, from 1; 0 when there is none (yet, or because the last minute had enough of them) */
   page: number;
   lines: string[];
   length: number;
   /** the numbers of the alerts on the pages and in the file */
   from: number;
   to: number;
-  /** those that only the file holds */
+  /** those that only the file holds, or holds whole */
   inFile: number;
+  /** when the first of them came */
+  fileSince?: string;
+  /** when the pages of the last minute were begun */
+  opened?: string[];
   /** until when its pages are held back, and nothing of it ends */
   heldUntil?: string;
 };
 
 const mostTokens = 5;
 const tokenMs = 30_000;
-const mostDebt = 5;
+const mostDebt = 4;
 const pageLength = 3_400;
 const lineLength = 700;
 const mostPages = 9;
+const mostPagesAMinute = 4;
+/** Somewhat more than a minute, so that no minute sees the end of one window and the beginning of the next. */
+const pagesWindowMs = 90_000;
+/** Nobody waits longer for a file because alerts keep coming. */
+const fileWaitMs = 300_000;
 /** After so long without an alert a storm is over. */
 export const stormRestMs = 15_000;
 
@@ -90,16 +103,20 @@ export function planStorm(storm: Storm | null, notice: Notice): StormPlan {
   const tokens = Math.min(mostTokens, before.tokens + gained);
   const now = { ...before, at: notice.at, tokens };
   if (tokens >= (isPressing(notice) ? 1 - mostDebt : 1)) return { kind: "own", storm: { ...now, tokens: tokens - 1 } };
-  const from = before.page === 0 ? notice.seq : before.from;
+  const isFirst = before.page === 0 && before.inFile === 0;
+  const from = isFirst ? notice.seq : before.from;
   return { kind: "page", storm: addLine({ ...now, from, to: notice.seq }, toLine(notice)) };
 }
 
 function addLine(storm: Storm, { html, isCut }: { html: string; isCut: boolean }): Storm {
-  const isFull = storm.page === 0 || storm.length + html.length + 1 > pageLength;
-  if (isFull && storm.page >= mostPages) return { ...storm, inFile: storm.inFile + 1 };
-  const inFile = storm.inFile + (isCut ? 1 : 0);
-  if (isFull) return { ...storm, inFile, page: storm.page + 1, lines: [html], length: html.length };
-  return { ...storm, inFile, lines: [...storm.lines, html], length: storm.length + html.length + 1 };
+  const { at, page, lines, length } = storm;
+  const opened = (storm.opened ?? []).filter((time) => Date.parse(at) - Date.parse(time) < pagesWindowMs);
+  const isFull = page === 0 || length + html.length + 1 > pageLength;
+  const isOnPage = !isFull || (page < mostPages && opened.length < mostPagesAMinute);
+  const owed = isCut || !isOnPage ? { inFile: storm.inFile + 1, fileSince: storm.fileSince ?? at } : {};
+  if (!isOnPage) return { ...storm, opened, ...owed };
+  if (!isFull) return { ...storm, opened, ...owed, lines: [...lines, html], length: length + html.length + 1 };
+  return { ...storm, ...owed, opened: [...opened, at], page: page + 1, lines: [html], length: html.length };
 }
 
 function toLine({ body, at }: Notice): { html: string; isCut: boolean } {
@@ -114,7 +131,7 @@ function textOf({ text, isHtml }: NoticeBody): string {
 }
 
 export function renderPage({ page, lines, inFile }: Storm): string {
-  const more = inFile > 0 && page >= mostPages ? `\n<i>… and ${inFile} more, which will come in a file.</i>` : "";
+  const more = inFile > 0 ? `\n<i>… and ${inFile} more, or longer, which will come in a file.</i>` : "";
   return `<b>Many alerts (page ${page})</b>\n${lines.join("\n")}${more}`;
 }
 
@@ -122,10 +139,11 @@ export function renderPage({ page, lines, inFile }: Storm): string {
 export function planCalm(storm: Storm, nowMs: number): { storm: Storm | null; owesFile: boolean } | null {
   if (storm.heldUntil !== undefined && Date.parse(storm.heldUntil) > nowMs) return null;
   const restedMs = nowMs - Date.parse(storm.at);
-  if (restedMs < stormRestMs) return null;
+  const isLong = storm.fileSince !== undefined && nowMs - Date.parse(storm.fileSince) >= fileWaitMs;
+  if (restedMs < stormRestMs && !isLong) return null;
   const isForgotten = restedMs >= mostTokens * tokenMs;
-  const left = isForgotten ? null : { ...calm, tokens: storm.tokens, at: storm.at };
-  return { storm: left, owesFile: storm.inFile > 0 };
+  const { tokens, at, opened = [] } = storm;
+  return { storm: isForgotten ? null : { ...calm, tokens, at, opened }, owesFile: storm.inFile > 0 };
 }
 
 /** Everything that was told in a storm, a paragraph an alert. */

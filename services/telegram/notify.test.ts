@@ -5,7 +5,6 @@ import { eventually } from "@signalbox/testing/eventually.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { judgeAgents } from "./agent-watch.ts";
-import { type Notice, planCalm, planStorm, renderPage, type Storm } from "./notice.ts";
 import { isLike, isQuiet, judgeNotice, kindOfFrame, quietLeftMs } from "./notify-rules.ts";
 import {
   basic,
@@ -289,46 +288,6 @@ test("every task of a storm knows of the message that it came in, and a run of e
     return JSON.stringify([...new Set(await effectsOf(runId))].sort()) === JSON.stringify(wanted) && wanted.length > 2;
   };
   await eventually(isWhole, { what: "a side effect of every message and edit", timeoutMs: 30_000 });
-});
-
-const notice = (seq: number, at: string, text = `alert ${seq}`): Notice => ({
-  id: `n${seq}`,
-  seq,
-  at,
-  body: {
-    text,
-    severity: "warning",
-    kind: null,
-    incident: null,
-    taskId: null,
-    version: null,
-    buttons: [],
-    chats: null,
-    exceptChat: null,
-    isSilent: false,
-  },
-});
-
-test("a trickle of alerts always has messages of its own, a flood has pages, and what no page holds is owed as a file", () => {
-  let storm: Storm | null = null;
-  const start = Date.parse("2026-01-01T00:00:00Z");
-  const at = (seconds: number) => new Date(start + seconds * 1_000).toISOString();
-  for (let index = 0; index < 100; index++) {
-    const plan = planStorm(storm, notice(index, at(index * 31)));
-    expect(plan.kind).toBe("own");
-    storm = plan.storm;
-  }
-  let own = 0;
-  for (let index = 0; index < 5_000; index++) {
-    const plan = planStorm(storm, notice(1_000 + index, at(4_000)));
-    if (plan.kind === "own") own++;
-    storm = plan.storm;
-    if (plan.kind === "page") expect(renderPage(storm).length).toBeLessThan(4_096);
-  }
-  expect(own).toBeLessThanOrEqual(5);
-  expect(storm).toMatchObject({ page: 9, to: 5_999 });
-  expect(planCalm(storm as Storm, start + 4_010_000)).toBeNull();
-  expect(planCalm(storm as Storm, start + 4_015_000)).toMatchObject({ owesFile: true });
 });
 
 test.each([

@@ -146,6 +146,8 @@ async function placeNew(kit: Kit, tables: Statements, placing: New): Promise<voi
   const { plan, kept } = delayMs > 0 ? planHeld(before, notice, delayMs) : planNow(before, notice);
   await tables.keepStorm({ chatId, storm: kept });
   if (plan.kind === "own") return placeOwn(kit, tables, placing);
+  // It waits for the file.
+  if (plan.storm.page === 0) return;
   const slot = pageSlot(plan.storm);
   const body = { ...fromOwnHtml(renderPage(plan.storm)), isSilent: plan.storm.page > 1 };
   await tables.setMessage({ chatId, threadId: null, slot, body, delayMs, spacingMs: kit.pace.editMs });
@@ -191,7 +193,7 @@ async function placeOwn(kit: Kit, tables: Statements, placing: New): Promise<voi
     threadId: null,
     body: { ...body, ...thread, ...(isSilent && { isSilent }), ...(at === 0 && { buttons }) },
     dedupeKey: `notice:${notice.id}:${chatId}:${at}`,
-    taskId: at === 0 ? notice.body.taskId : null,
+    taskId: notice.body.taskId,
     slot: at === 0 ? slot : null,
   }));
   await tables.enqueueMessages(messages);
