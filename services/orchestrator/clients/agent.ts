@@ -1,11 +1,12 @@
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import { parseJson } from "@signalbox/common/json.ts";
 import { toHeaderText, traceHeaders } from "@signalbox/common/trace.ts";
-import { Agent as Connections, type Dispatcher, request } from "undici";
+import { Agent as Connections } from "undici";
 import { isForbiddenAddress } from "../address.ts";
 import type { Answer } from "../answer.ts";
 import { parseRetryAfter } from "../backoff.ts";
 import { buildCheckedLookup } from "./checked-lookup.ts";
+import { type Posted, post } from "./post.ts";
 
 /** More than this no agent may answer; a bigger result belongs elsewhere, with its address as the result. */
 const maxAnswerBytes = 1_048_576;
@@ -45,26 +46,18 @@ export function buildAgentClient(options: AgentClientOptions): AgentClient {
   });
   return {
     async run({ url, body, timeoutMs, signal, ...names }) {
-      const deadline = new AbortController();
-      const timer = setTimeout(() => deadline.abort(), timeoutMs);
-      const abort = () => deadline.abort();
-      signal.addEventListener("abort", abort, { once: true });
-      try {
-        const response = await request(url, {
-          method: "POST",
-          dispatcher: connections,
-          headers: { "x-internal-key": options.internalKey, ...toHeaders(body, names) },
-          body: JSON.stringify(body),
-          signal: deadline.signal,
-        });
-        return await toAnswer(response, options.hide);
-      } catch (error) {
-        if (deadline.signal.aborted && !signal.aborted) return { kind: "timeout", afterMs: timeoutMs };
-        return { kind: "unreachable", message: toMessage(error) };
-      } finally {
-        clearTimeout(timer);
-        signal.removeEventListener("abort", abort);
-      }
+      const posted = await post(connections, {
+        url,
+        headers: { "x-internal-key": options.internalKey, ...toHeaders(body, names) },
+        body: JSON.stringify(body),
+        timeoutMs,
+        maxBytes: maxAnswerBytes,
+        signal,
+      });
+      if (posted.kind === "answered") return toAnswer(posted, options.hide);
+      if (posted.kind === "timeout") return { kind: "timeout", afterMs: timeoutMs };
+      if (posted.kind === "failed") return { kind: "unreachable", message: toMessage(posted.error) };
+      return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
     },
     close: () => connections.destroy(),
   };
@@ -84,28 +77,17 @@ function toHeaders(body: RunRequest, { leaseId, spanId, concurrencyKey }: Names)
   };
 }
 
-async function toAnswer(response: Dispatcher.ResponseData, hide: AgentClientOptions["hide"]): Promise<Answer> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of response.body as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    // Leaving the loop destroys the body and with it the connection.
-    if (size > maxAnswerBytes)
-      return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
-    chunks.push(chunk);
-  }
-  const retryAfter = response.headers["retry-after"];
+function toAnswer(
+  { status, headers, bytes }: Extract<Posted, { kind: "answered" }>,
+  hide: AgentClientOptions["hide"],
+): Answer {
+  const retryAfter = headers["retry-after"];
   const retryAfterMs = parseRetryAfter(Array.isArray(retryAfter) ? retryAfter[0] : retryAfter, Date.now());
-  const body = parseBody(Buffer.concat(chunks));
-  if (body.kind === "broken" && response.statusCode === 200)
+  const body = parseBody(bytes);
+  if (body.kind === "broken" && status === 200)
     return { kind: "rubbish", message: `the agent's answer is not acceptable JSON: ${body.message}` };
   const value = body.kind === "json" ? body.value : null;
-  return {
-    kind: "answered",
-    status: response.statusCode,
-    body: response.statusCode < 300 ? value : hide(value),
-    retryAfterMs,
-  };
+  return { kind: "answered", status, body: status < 300 ? value : hide(value), retryAfterMs };
 }
 
 function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "broken"; message: string } {
