@@ -53,7 +53,8 @@ export async function findAccess(env: Env, folder: string): Promise<Access> {
   );
 }
 
-function listHomes(folder: string): string[] {
+/** Where the home of a local fleet may be, seen from a folder. */
+export function listHomes(folder: string): string[] {
   const homes: string[] = [];
   for (let at = resolve(folder); ; at = dirname(at)) {
     homes.push(join(at, ".signalbox"));

@@ -24,4 +24,11 @@ export const settings = defineSettings("fleet", {
     maximum: 10,
     default: 1,
   }),
+  SIGNALBOX_BACKUP_HOURS: Type.Integer({
+    title: "Hours between backups",
+    description: "How often a local fleet writes a backup into <home>/backups; 0 for never",
+    minimum: 0,
+    maximum: 168,
+    default: 6,
+  }),
 });

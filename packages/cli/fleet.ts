@@ -1,5 +1,7 @@
+import { join } from "node:path";
 import { messageOf } from "@signalbox/testing/setup-error.ts";
 import { waitForAgents } from "./agents.ts";
+import { scheduleBackups } from "./backup/schedule.ts";
 import { warmCompileCache } from "./compile-cache.ts";
 import { ensureDashboard } from "./dashboard-build.ts";
 import { type DashboardServer, startDashboard } from "./dashboard-server.ts";
@@ -40,6 +42,8 @@ export type FleetOptions = {
   output: Output;
   /** Local stand-ins take the vendors' places. */
   rehearsal: boolean;
+  /** Hours between backups; 0 for none. */
+  backupHours: number;
   /** Files are being edited: a service that does not start is tried again. */
   watch: boolean;
   /** The home's former owner was killed: its processes may still hold the ports for a moment. */
@@ -114,7 +118,20 @@ async function startFleet(given: Boot): Promise<Fleet> {
   // From here on a service that is back writes the file anew.
   state.fleet = fleet;
   await file.write(describeFleet(fleet));
+  backUp(boot);
   return fleet;
+}
+
+/** A rehearsal plays; what it leaves behind is worth nothing. */
+function backUp({ repository, home, env, backupHours, rehearsal, output, stops }: Boot): void {
+  const { PATH = "", DATABASE_URL } = env.values;
+  stops.push(
+    scheduleBackups({
+      ...{ home, program: join(repository, "packages", "cli", "signalbox.ts"), warn: output.warn },
+      env: { PATH, ...(DATABASE_URL && { DATABASE_URL }) },
+      everyHours: rehearsal ? 0 : backupHours,
+    }),
+  );
 }
 
 /** Ends after the services: their last words are the ones that count. What logging is too late for waits on disk for the next start. */

@@ -2,6 +2,7 @@
 import { type ParseArgsConfig, parseArgs } from "node:util";
 import { type Command, CommandError, type ExitCode, exitCodes, type Invocation, usageError } from "./command.ts";
 import { ask } from "./commands/ask.ts";
+import { backup, restore } from "./commands/backup.ts";
 import { buildCompletion } from "./commands/completion.ts";
 import { doctor } from "./commands/doctor.ts";
 import { agents, findings, schedules, types } from "./commands/lists.ts";
@@ -26,6 +27,8 @@ const commands: readonly Command[] = [
   render,
   pair,
   doctor,
+  backup,
+  restore,
   open,
   buildCompletion(() => commands),
 ];

@@ -28,6 +28,7 @@ Settings, from the environment, the file .env, or <home>/env, the first that has
   SIGNALBOX_ORCHESTRATORS   how many orchestrators run, 1 to ${mostOrchestrators}   (1)
   DATABASE_URL              a PostgreSQL of your own, 15 or newer   (an embedded one)
   SIGNALBOX_ENV_FILE        another file in place of .env   (.env)
+  SIGNALBOX_BACKUP_HOURS    hours between backups into <home>/backups, 0 for none   (6)
   LOG_FORMAT                json or pretty: pass on what services print   (made readable here)
 Every other setting of a service is passed to it; .env.example lists them.`;
 
@@ -45,6 +46,7 @@ async function main(): Promise<void> {
   const home = resolve(setting("SIGNALBOX_HOME") ?? usualHome);
   const portBase = parsePortBase(setting("SIGNALBOX_PORT_BASE"));
   const orchestrators = parseOrchestrators(setting("SIGNALBOX_ORCHESTRATORS"));
+  const backupHours = parseBackupHours(setting("SIGNALBOX_BACKUP_HOURS"));
   process.stderr.on("error", () => undefined);
   const output = buildOutput(process.stdout, setting("LOG_FORMAT") !== undefined);
   let lock: FleetLock | null = null;
@@ -53,7 +55,16 @@ async function main(): Promise<void> {
     lock = await acquireFleetLock(home);
     const env = await loadFleetEnv(home, dotEnv, process.env);
     const { wasAbandoned } = lock;
-    const common = { repository: repositoryRoot, home, env, portBase, orchestrators, output, wasAbandoned };
+    const common = {
+      repository: repositoryRoot,
+      home,
+      env,
+      portBase,
+      orchestrators,
+      output,
+      wasAbandoned,
+      backupHours,
+    };
     await runFleet(lock, { ...common, watch: flags.watch, rehearsal: flags.rehearse });
   } catch (error) {
     await lock?.release();
@@ -176,6 +187,13 @@ function parseOrchestrators(text: string | undefined): number {
   const count = /^\d{1,2}$/.test(text) ? Number(text) : 0;
   if (count >= 1 && count <= mostOrchestrators) return count;
   throw new SetupError(`SIGNALBOX_ORCHESTRATORS is "${text}"; set it to a whole number from 1 to ${mostOrchestrators}`);
+}
+
+function parseBackupHours(text: string | undefined): number {
+  if (text === undefined) return 6;
+  const hours = /^\d{1,3}$/.test(text) ? Number(text) : Number.NaN;
+  if (hours >= 0 && hours <= 168) return hours;
+  throw new SetupError(`SIGNALBOX_BACKUP_HOURS is "${text}"; set it to a whole number from 0 to 168`);
 }
 
 function fail(error: unknown): never {

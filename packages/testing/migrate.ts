@@ -20,6 +20,8 @@ import { messageOf } from "./setup-error.ts";
 export type MigrateOptions = {
   url: string;
   dir?: string;
+  /** Only so many in all, counted from the first; for a schema of an earlier time. */
+  count?: number;
   /** How long to wait for another runner and for busy tables. */
   timeoutMs?: number;
   onProgress?: (line: string) => void;
@@ -46,7 +48,7 @@ export async function migrate(options: MigrateOptions): Promise<string[]> {
 
 type Outcome = { kind: "done"; applied: string[] } | { kind: "busy"; message: string; cause: unknown };
 
-async function tryMigrate({ url, dir = migrationsDir, onProgress }: MigrateOptions): Promise<Outcome> {
+async function tryMigrate({ url, dir = migrationsDir, count, onProgress }: MigrateOptions): Promise<Outcome> {
   const client = new pg.Client({
     connectionString: url,
     application_name: "signalbox-migrate",
@@ -62,7 +64,7 @@ async function tryMigrate({ url, dir = migrationsDir, onProgress }: MigrateOptio
   };
   try {
     await client.connect();
-    return { kind: "done", applied: await applyAll(client, dir, note) };
+    return { kind: "done", applied: await applyAll(client, { dir, count, note }) };
   } catch (error) {
     const message = describe(error, current);
     if (isBusy(error)) return { kind: "busy", message, cause: error };
@@ -72,7 +74,9 @@ async function tryMigrate({ url, dir = migrationsDir, onProgress }: MigrateOptio
   }
 }
 
-async function applyAll(client: pg.Client, dir: string, note: (line: string) => void): Promise<string[]> {
+type Applying = { dir: string; count: number | undefined; note: (line: string) => void };
+
+async function applyAll(client: pg.Client, { dir, count, note }: Applying): Promise<string[]> {
   const quiet = () => undefined;
   const applied = await runner({
     dbClient: client,
@@ -80,6 +84,7 @@ async function applyAll(client: pg.Client, dir: string, note: (line: string) => 
     // Everything that is not a migration: the README, the generated schema.sql.
     ignorePattern: `(?!${migrationFile.source.slice(1)}).*`,
     direction: "up",
+    ...(count !== undefined && { count: await countLeft(client, count) }),
     migrationsTable,
     singleTransaction: false,
     advisoryLockMode: "fail",
@@ -87,6 +92,14 @@ async function applyAll(client: pg.Client, dir: string, note: (line: string) => 
     logger: { debug: quiet, info: note, warn: quiet, error: quiet },
   });
   return applied.map(({ name }) => name);
+}
+
+/** Of so many in all, those that are not applied yet. */
+async function countLeft(client: pg.Client, count: number): Promise<number> {
+  const { rows } = await client.query("select to_regclass($1) as found", [migrationsTable]);
+  if (rows[0]?.found === null) return count;
+  const applied = await client.query<{ count: string }>(`select count(*) from ${migrationsTable}`);
+  return Math.max(0, count - Number(applied.rows[0]?.count));
 }
 
 async function loadSql(paths: string[]) {
