@@ -45,8 +45,12 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
   async function tick(): Promise<number> {
     const fired = await store.fireNext(
       (due) => planFires(due.timing, due.schedule.missed, due.dueMs, due.nowMs),
-      // A person wrote the schedule; that is no consent to what it makes at night.
-      (due) => toTask(due.schedule, `schedule:${due.schedule.id}`, false),
+      async (due, fireMs) => {
+        // A person wrote the schedule; that is no consent to what it makes at night.
+        const task = await toTask(due.schedule, `schedule:${due.schedule.id}`, false);
+        // Due when it was foretold, however much later somebody was there to make it.
+        return "failed" in task ? task : { ...task, runAt: new Date(fireMs).toISOString() };
+      },
     );
     if (fired === null) return await idle();
     if (fired.failed !== null)

@@ -1,0 +1,109 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import { findBrowser, launchBrowser } from "@signalbox/testing/browser.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { callService, createTask, type Rehearsal, readRehearsal, tellStory } from "./dashboard-story.fixture.ts";
+import { fleetPlace, runStart } from "./fleet.fixture.ts";
+
+/* A whole fleet in rehearsal that has been told a day, with a real browser before its dashboard. */
+
+type Browser = Awaited<ReturnType<typeof launchBrowser>>;
+export type Page = Awaited<ReturnType<Browser["newPage"]>>;
+type Options = Parameters<Browser["newContext"]>[0];
+
+const choice = await findBrowser();
+const opened: { close: () => Promise<void> }[] = [];
+const complaints: string[] = [];
+let browser: Browser;
+export let fleet: Rehearsal;
+let stop: () => Promise<void> = async () => undefined;
+
+beforeAll(async () => {
+  if (choice.kind === "none") return;
+  const place = await fleetPlace();
+  const started = runStart(place, {}, ["--rehearse"]);
+  stop = async () => {
+    await started[Symbol.asyncDispose]();
+    await place[Symbol.asyncDispose]();
+  };
+  await started.says(/Ready after/, 120_000);
+  fleet = await readRehearsal(place.home);
+  await tellStory(fleet);
+  browser = await launchBrowser(choice);
+}, 240_000);
+
+afterAll(async () => {
+  await browser?.close();
+  await stop();
+}, 60_000);
+
+export async function open(path: string, options: Options = {}): Promise<Page> {
+  const context = await browser.newContext({
+    ...{ locale: "en-GB", timezoneId: "Europe/Berlin", viewport: { width: 1280, height: 800 } },
+    ...options,
+  });
+  opened.push(context);
+  context.setDefaultTimeout(15_000);
+  await context.addInitScript(
+    (held) => {
+      if (sessionStorage.getItem("left") === null) sessionStorage.setItem("signalbox.auth", JSON.stringify(held));
+    },
+    { user: fleet.login.user, token: fleet.token },
+  );
+  const page = await context.newPage();
+  page.on("console", (message) => {
+    if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(error.message));
+  await page.goto(fleet.dashboard.url + path);
+  await page.getByRole("heading", { level: 1 }).waitFor();
+  return page;
+}
+
+export const whenLive = (page: Page) => page.getByRole("link", { name: /^Live/ }).waitFor();
+
+/** One fact; without a browser it is left out by name. */
+export function fact(title: string, run: () => Promise<void>): void {
+  if (choice.kind === "none") {
+    test(`left out, ${choice.reason}: ${title}`, () => expect(process.platform).not.toBe("linux"));
+    return;
+  }
+  test(title, async () => {
+    try {
+      await run();
+      // What the network says of an answer that a check provoked is no fault of the page.
+      expect(
+        complaints.filter(
+          (text) => !/status of 409|ERR_CONNECTION_(?:REFUSED|RESET)|WebSocket connection to/.test(text),
+        ),
+      ).toEqual([]);
+    } finally {
+      complaints.length = 0;
+      for (const context of opened.splice(0)) await context.close();
+    }
+  }, 120_000);
+}
+
+export const orchestrator = <T>(path: string, options = {}) => callService<T>(fleet, "orchestrator", path, options);
+export const getTask = (id: string) => orchestrator<Task & { events: TaskEvent[] }>(`/task/${id}`);
+export const waitingTask = (payload: object, type = "echo") =>
+  createTask(fleet, { type, payload, approval: { required: true, reason: "a person decides" } });
+
+const axeSource = readFileSync(
+  createRequire(join(repositoryRoot, "dashboard", "package.json")).resolve("axe-core/axe.min.js"),
+  "utf8",
+);
+
+export async function findViolations(page: Page): Promise<string[]> {
+  await page.evaluate(axeSource);
+  return await page.evaluate(async () => {
+    type Violation = { id: string; nodes: { html: string }[] };
+    const { axe } = globalThis as unknown as { axe: { run: () => Promise<{ violations: Violation[] }> } };
+    const { violations } = await axe.run();
+    return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
+  });
+}

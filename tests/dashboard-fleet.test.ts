@@ -1,0 +1,308 @@
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import { expect } from "vitest";
+import {
+  fact,
+  findViolations,
+  fleet,
+  getTask,
+  open,
+  orchestrator,
+  waitingTask,
+  whenLive,
+} from "./dashboard-browser.fixture.ts";
+import { callService, createTask } from "./dashboard-story.fixture.ts";
+
+/* The dashboard's screens by their acceptance checks, in a real browser, on a whole fleet in rehearsal. */
+
+async function listPaths(): Promise<[path: string, shows: string | RegExp][]> {
+  const failed = (await orchestrator<{ items: Task[] }>("/tasks?status=failed")).items[0];
+  const findings = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
+  const services = await callService<{ items: { id: string }[] }>(fleet, "renderctl", "/render/services");
+  const deliveries = await orchestrator<{ items: { id: string }[] }>("/webhooks/deliveries");
+  return [
+    ["/", /needs? you/],
+    ["/activity", /From here on live/],
+    ["/approvals", "What it will do"],
+    ["/approvals?tab=decided", /decisions? among/],
+    ["/findings?status=open", /Sign-ups: down/],
+    [`/findings/${findings.items[0]?.id}`, "What happened near it"],
+    ["/findings?tab=monitors", "Page views"],
+    ["/tasks?status=failed", "The card was declined by its bank"],
+    [`/tasks/${failed?.id}?tab=events`, "Events with their data"],
+    [`/trace/${failed?.traceId}`, "What happened"],
+    ["/new-task?type=render.deploy", "Start render.deploy"],
+    ["/schedules", "Nightly clean-up"],
+    [`/deliveries?sel=${deliveries.items[0]?.id}`, "Rules"],
+    ["/subscriptions", "https://hooks.example.com/signalbox"],
+    ["/logs?level=warn", /The card was declined/],
+    ["/analytics?window=1h", "Wait and run times"],
+    ["/infra?name=shop-api", "shop-api.onrender.com"],
+    [`/infra/${services.items[0]?.id}?tab=env`, "LOG_LEVEL"],
+    ["/infra?tab=drift", "service/signalbox-orchestrator"],
+    ["/infra?tab=plan", "Nothing is planned"],
+    ["/infra?tab=repairs", "No build has needed a repair"],
+    ["/agents?sel=renderctl", "render.deploy.cancel"],
+    ["/config", "posthog-watcher"],
+    ["/settings", "Live connection"],
+  ];
+}
+
+for (const colorScheme of ["light", "dark"] as const) {
+  fact(`every screen opens by its address, shows what it is for, and axe finds nothing, ${colorScheme}`, async () => {
+    const page = await open("/", { colorScheme, reducedMotion: "reduce" });
+    const found: string[] = [];
+    for (const [path, shows] of await listPaths()) {
+      await page.goto(fleet.dashboard.url + path);
+      await page.locator("#main").getByText(shows).first().waitFor();
+      await page.getByRole("status", { name: "Loading" }).waitFor({ state: "detached" });
+      for (const violation of await findViolations(page)) found.push(`${path} ${violation}`);
+    }
+    expect(found).toEqual([]);
+  });
+}
+
+fact("no screen scrolls sideways on a phone of 360 px", async () => {
+  const page = await open("/", { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
+  const wide: string[] = [];
+  for (const [path, shows] of await listPaths()) {
+    await page.goto(fleet.dashboard.url + path);
+    await page.locator("#main").getByText(shows).first().waitFor();
+    const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (width > 0) wide.push(`${path} by ${width} px`);
+  }
+  expect(wide).toEqual([]);
+});
+
+fact("a new approval is on the overview within a second, in its count and in the title", async () => {
+  const page = await open("/");
+  await whenLive(page);
+  const before = await page.title();
+  const task = await waitingTask({ text: "shown at once" });
+  const startedAt = performance.now();
+  await page.locator(`a[href="/approvals?sel=${task.id}"]`).waitFor();
+  expect(performance.now() - startedAt).toBeLessThan(1_000);
+  await page.waitForFunction((old) => document.title !== old, before);
+  await orchestrator(`/task/${task.id}/cancel`, { body: {} });
+});
+
+fact("what changed since it was read is not approved: 409, the difference, and then it passes", async () => {
+  const task = await waitingTask({ text: "version one" });
+  const page = await open(`/approvals?sel=${task.id}`);
+  await page.getByRole("button", { name: "Approve version 1" }).waitFor();
+  const change = { method: "PATCH", body: { ifVersion: 1, payload: { text: "version two" } } };
+  // Between the press and its arrival somebody else changes it, and the page has not been told yet.
+  const first = { times: 1 };
+  await page.route(
+    "**/approve",
+    async (route) => {
+      if (route.request().method() === "POST") await orchestrator(`/task/${task.id}`, change);
+      await route.continue();
+    },
+    first,
+  );
+  await page.getByRole("button", { name: "Approve version 1" }).click();
+  await page.getByText("This task changed while you were reading it.").waitFor();
+  expect((await getTask(task.id)).events.map(({ kind }) => kind)).not.toContain("approved");
+  expect(await page.getByRole("button", { name: "Approve version 1" }).isDisabled()).toBe(true);
+  await page.getByRole("button", { name: "Show what changed" }).click();
+  await page.getByLabel("What changed").getByText("version two").waitFor();
+  await page.getByRole("button", { name: "Go on with version 2" }).click();
+  await page.getByRole("button", { name: "Approve version 2" }).click();
+  await eventually(async () => (await getTask(task.id)).status === "completed", { what: "the approved run" });
+});
+
+fact("what somebody else decided leaves the list, saying who it was", async () => {
+  const task = await waitingTask({ text: "decided elsewhere" });
+  const page = await open("/approvals");
+  await whenLive(page);
+  await page
+    .getByRole("button", { name: /decides/ })
+    .first()
+    .waitFor();
+  await orchestrator(`/task/${task.id}/approve`, { body: { ifVersion: 1 } });
+  await page.locator(".approval-left").getByText(`by ${fleet.login.user}`).waitFor();
+});
+
+fact("by keyboard alone: from the overview to an approval and through it", async () => {
+  const task = await waitingTask({ text: "by keyboard" });
+  const page = await open("/");
+  await whenLive(page);
+  await page.keyboard.press("g");
+  await page.keyboard.press("p");
+  await page.waitForURL("**/approvals");
+  const wanted = page.locator(".approval-row").filter({ hasText: "a person decides" });
+  await wanted.waitFor();
+  for (let step = 0; step < 5 && !(await wanted.evaluate((row) => row === document.activeElement)); step++)
+    await page.keyboard.press("j");
+  await page.keyboard.press("Enter");
+  await page.waitForURL(`**/approvals?sel=${task.id}`);
+  await page.getByText('"by keyboard"').waitFor();
+  await page.keyboard.press("a");
+  await page.keyboard.press("Enter");
+  await eventually(async () => (await getTask(task.id)).status === "completed", { what: "the approved run" });
+});
+
+fact("a finding that is snoozed leaves the overview and returns on time", async () => {
+  const page = await open("/");
+  const item = page.getByRole("link", { name: /^Open Sign-ups/ });
+  await item.waitFor();
+  const { items } = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings?status=open");
+  const until = new Date(Date.now() + 6_000).toISOString();
+  await callService(fleet, "posthog-watcher", `/findings/${items[0]?.id}/snooze`, { body: { until } });
+  await page.reload();
+  await page.getByRole("heading", { name: /needs? you/ }).waitFor();
+  await item.waitFor({ state: "detached" });
+  await item.waitFor();
+  expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(until) - 1_500);
+});
+
+fact("a declined finding keeps its reason", async () => {
+  const { items } = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
+  const page = await open(`/findings/${items[0]?.id}`);
+  await page.getByRole("button", { name: "Decline" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "expected" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Decline" }).click();
+  await page.locator("#main").getByText("declined", { exact: true }).first().waitFor();
+  expect((await callService<{ note: string }>(fleet, "posthog-watcher", `/findings/${items[0]?.id}`)).note).toBe(
+    "expected",
+  );
+});
+
+fact("an environment is changed through a task, and no value is in the page or its storage", async () => {
+  const { items } = await callService<{ items: { id: string; name: string }[] }>(
+    fleet,
+    "renderctl",
+    "/render/services",
+  );
+  const page = await open(`/infra/${items.find(({ name }) => name === "shop-web")?.id}?tab=env`);
+  await page.getByRole("button", { name: "Change environment" }).click();
+  await page.getByLabel("Key", { exact: true }).fill("PAYMENT_TOKEN");
+  await page.getByLabel("New value").fill("s3cr3t-value-4711");
+  await page.getByRole("button", { name: "Ask for approval" }).click();
+  await page.getByRole("button", { name: "Approve version 1" }).waitFor();
+  const held = await page.evaluate(
+    () => document.documentElement.outerHTML + JSON.stringify(localStorage) + JSON.stringify(sessionStorage),
+  );
+  expect(held).toContain("PAYMENT_TOKEN");
+  expect(held).not.toContain("s3cr3t-value-4711");
+  const id = page.url().split("/").at(-1) ?? "";
+  await page.getByRole("button", { name: "Approve version 1" }).click();
+  await eventually(async () => (await getTask(id)).status === "completed", { timeoutMs: 30_000, what: "the change" });
+});
+
+fact("a plan is read and applied by its id, and the next one has nothing to create", async () => {
+  const page = await open("/infra?tab=plan");
+  await page.getByRole("button", { name: "Plan", exact: true }).click();
+  const apply = page.getByRole("button", { name: /^Apply plan/ });
+  const name = (await apply.textContent()) ?? "";
+  await apply.click();
+  await page.getByRole("dialog").getByRole("button", { name }).click();
+  const state = page.locator("section", { hasText: "its task" }).locator("p.panel-body").first();
+  await state.getByText(/^(done|failed)$/).waitFor({ timeout: 90_000 });
+  await page.getByRole("button", { name: "Plan", exact: true }).click();
+  await page.getByRole("region", { name: /^(Plan|Nothing to do)/ }).waitFor();
+  expect(await page.getByText(/\d+ to create/).count()).toBe(0);
+});
+
+fact("the fire that a schedule foretells is the one at which its task is due", async () => {
+  const task = { type: "echo", payload: { text: "tick" } };
+  const body = { name: "Every few seconds", cron: "*/6 * * * * *", timezone: "UTC", task };
+  const { id } = await orchestrator<Schedule>("/schedules", { body });
+  const page = await open("/schedules");
+  const card = page.getByRole("region", { name: "Every few seconds" });
+  const foretold = await card.locator("time").first().getAttribute("datetime");
+  const fired = await eventually(
+    async () => {
+      const { lastTaskId } = await orchestrator<Schedule>(`/schedules/${id}`);
+      return lastTaskId !== null && (await getTask(lastTaskId));
+    },
+    { timeoutMs: 20_000, what: "its first task" },
+  );
+  expect(fired.runAt).toBe(foretold);
+  await card.getByRole("button", { name: "Delete Every few seconds" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click();
+  await card.waitFor({ state: "detached" });
+});
+
+fact("a schedule is made by its form, with the fires foretold", async () => {
+  const page = await open("/schedules");
+  await page.getByRole("button", { name: "New schedule" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("Morning echo");
+  await dialog.getByText("at 08:00 on weekdays").waitFor();
+  await dialog.getByLabel("Task type").selectOption("echo");
+  await dialog.getByRole("button", { name: "Make the schedule" }).click();
+  const card = page.getByRole("region", { name: "Morning echo" });
+  await card.getByText("at 08:00 on weekdays, Europe/Berlin").waitFor();
+});
+
+fact("one replay of a delivery makes one task, and opens it", async () => {
+  const { items } = await orchestrator<{ items: { id: string; event: string }[] }>("/webhooks/deliveries?event=push");
+  const count = async () => (await orchestrator<{ items: Task[] }>("/tasks?type=github.event")).items.length;
+  const before = await count();
+  const page = await open(`/deliveries?sel=${items[0]?.id}`);
+  await page.getByRole("button", { name: "Replay" }).click();
+  await page.getByRole("dialog").getByRole("button", { name: "Replay" }).click();
+  await page.waitForURL("**/tasks/*");
+  expect(await count()).toBe(before + 1);
+});
+
+fact("the figures of analytics are those of /tasks/stats", async () => {
+  const page = await open("/analytics?window=1h");
+  const stats = await orchestrator<{ success: { byType: Record<string, { completed: number; failed: number }> } }>(
+    "/tasks/stats?window=1h",
+  );
+  const echo = stats.success.byType.echo ?? { completed: 0, failed: 0 };
+  const row = page.getByRole("region", { name: "By type" }).locator(".rate").first();
+  await row.getByText(`${echo.failed} of ${echo.completed + echo.failed} failed`).waitFor();
+});
+
+fact("an orchestrator that dies is told, and what was made before the page was back is there once", async () => {
+  const page = await open("/tasks?type=echo");
+  await whenLive(page);
+  process.kill(fleet.services.orchestrator?.pid ?? 0, "SIGKILL");
+  await page.getByRole("link", { name: /^(Reconnecting|Connecting)/ }).waitFor();
+  const isUp = () =>
+    fetch(`${fleet.services.orchestrator?.url}/ready`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  await eventually(isUp, { timeoutMs: 30_000, what: "the orchestrator's return" });
+  const made: Task[] = [];
+  for (let index = 0; index < 5; index++)
+    made.push(await createTask(fleet, { type: "echo", payload: { text: `while away ${index}` } }));
+  await whenLive(page);
+  for (const { id } of made) {
+    const row = page.locator(`.row-link[href="/tasks/${id}"]`);
+    await row.waitFor();
+    expect(await row.count()).toBe(1);
+  }
+});
+
+fact("all that match are canceled together, after the filter and the count were confirmed", async () => {
+  const runAt = new Date(Date.now() + 3_600_000).toISOString();
+  const correlationId = "bulk-of-12";
+  for (let index = 0; index < 12; index++)
+    await createTask(fleet, { type: "echo", payload: { index }, runAt, correlationId });
+  const page = await open(`/tasks?correlationId=${correlationId}`);
+  await page.locator(".row-link").first().focus();
+  await page.keyboard.press("x");
+  await page.getByRole("button", { name: "Cancel all that match" }).click();
+  await page.getByRole("dialog").getByText(`correlation:${correlationId}: 12 tasks`).waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Cancel 12 tasks" }).click();
+  await page.getByText("12 of 12 done.").waitFor();
+  const { items } = await orchestrator<{ items: Task[] }>(`/tasks?correlationId=${correlationId}`);
+  expect(new Set(items.map(({ status }) => status))).toEqual(new Set(["canceled"]));
+});
+
+fact("signing out empties the storage and closes the stream", async () => {
+  const page = await open("/settings");
+  await whenLive(page);
+  const closed = page.evaluate(() => sessionStorage.length);
+  expect(await closed).toBeGreaterThan(0);
+  await page.getByRole("button", { name: "Sign out" }).click();
+  await page.getByRole("heading", { name: /Sign in/ }).waitFor();
+  expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
+});
