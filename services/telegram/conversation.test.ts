@@ -162,6 +162,41 @@ test("what is typed acts as a button does, in the person's name", async () => {
   await ask("/mute off", (text) => text.includes("Alerts come here again"));
 });
 
+test("a retry whose update is worked off twice, because the process died in between, runs the task once", async () => {
+  bot.say('/new echo {"failPermanently": "broken twice"}');
+  const failed = await bot.said(({ text }) => text.includes("broken twice"));
+  const { id } = await newestTask("echo");
+  const attemptsOf = async () =>
+    (await fleet.call(`/task/${id}`)).body.events.filter(({ kind }: { kind: string }) => kind === "started").length;
+  const again = async (updateId: number) => {
+    const pool = fleet.database.pool;
+    await pool.query("update telegram_inbox set status = 'new', done_at = null where update_id = $1", [updateId]);
+    bot.say("/whoami");
+    await eventually(
+      async () =>
+        (await pool.query("select status from telegram_inbox where update_id = $1", [updateId])).rows[0].status ===
+        "done",
+      { timeoutMs: 20_000 },
+    );
+  };
+  expect(await bot.press(failed, "Retry")).toBe("It runs again");
+  await eventually(
+    async () => (await attemptsOf()) === 2 && (await fleet.call(`/task/${id}`)).body.status === "failed",
+  );
+  const { rows } = await fleet.database.pool.query(
+    "select max(update_id) as id from telegram_inbox where note like 'press: retry%'",
+  );
+  await again(Number(rows[0].id));
+  expect(await attemptsOf()).toBe(2);
+  const { updateId, messageId } = bot.say(`/retry ${id}`);
+  await bot.said(({ replyTo }) => replyTo === messageId);
+  await eventually(
+    async () => (await attemptsOf()) === 3 && (await fleet.call(`/task/${id}`)).body.status === "failed",
+  );
+  await again(updateId);
+  expect(await attemptsOf()).toBe(3);
+});
+
 test("in a forum the topic is part of the conversation, and the answer goes there", async () => {
   const group = -1_001_234;
   await using telegram = await startTelegramStandIn({ token: "7000002:another" });

@@ -10,6 +10,7 @@ import { BotApiError } from "../api-failure.ts";
 import { FleetError } from "../fleet-failure.ts";
 import { toBody } from "../message.ts";
 import type { InboxUpdate } from "../store/inbox.ts";
+import type { Statements } from "../store.ts";
 import { type Place, readUpdate, type Sender, type Signal } from "../update.ts";
 import type { Kit } from "./kit.ts";
 import { serveCommand, startStranger } from "./serve-command.ts";
@@ -101,7 +102,7 @@ async function servePerson(kit: Kit, update: InboxUpdate, signal: Personal): Pro
   if (access !== "served") return refuse(kit, update, signal, access);
   switch (signal.kind) {
     case "press":
-      return servePress(kit, signal);
+      return servePress(kit, update, signal);
     case "command":
       return serveCommand(kit, update, signal);
     case "message":
@@ -132,14 +133,15 @@ async function refuse(kit: Kit, update: InboxUpdate, signal: Personal, access: A
     if (paired !== null) return paired;
   }
   const subject = access === "stranger" ? `user:${sender.id}` : `chat:${place.chatId}`;
-  if (await kit.store.claimRefusal(subject)) {
-    await reply(kit, update, signal, access === "stranger" ? refusals.stranger : refusals.foreignChat);
-  }
+  await kit.store.together(async (store) => {
+    if (!(await store.claimRefusal(subject))) return;
+    await reply({ store }, update, signal, access === "stranger" ? refusals.stranger : refusals.foreignChat);
+  });
   return access;
 }
 
 async function reply(
-  kit: Kit,
+  kit: { store: Pick<Statements, "enqueueMessages"> },
   { updateId }: InboxUpdate,
   { place, messageId }: { place: Place; messageId: number },
   text: string,

@@ -3,18 +3,20 @@ import { judgePress, pressAnswers } from "../button.ts";
 import { FleetError } from "../fleet-failure.ts";
 import { fromOwnHtml } from "../message.ts";
 import type { StoredButton } from "../store/buttons.ts";
+import type { InboxUpdate } from "../store/inbox.ts";
 import type { Signal } from "../update.ts";
 import { describeChanges, describeStale } from "../wording.ts";
+import { actOnce } from "./act-once.ts";
 import type { Kit } from "./kit.ts";
 import { actionsFor, planButtons } from "./shown.ts";
 
 type Press = Extract<Signal, { kind: "press" }>;
 
 /**
- * A press is done once, however often it comes: a decision is bound to the version that was shown, so the second one is stale, and a
- * cancel or retry of what is canceled or runs already is refused by the orchestrator.
+ * A press is done once, however often it is worked off: a decision is bound to the version that was shown, so the second one is stale, a
+ * cancel of what is canceled comes to the same, and a retry remembers from where.
  */
-export async function servePress(kit: Kit, press: Press): Promise<string> {
+export async function servePress(kit: Kit, { updateId }: InboxUpdate, press: Press): Promise<string> {
   const { chatId } = press.place;
   const button = await kit.store.findButton({ token: press.token, chatId });
   const verdict = judgePress(button, { userId: press.sender.id, messageId: press.messageId });
@@ -22,7 +24,7 @@ export async function servePress(kit: Kit, press: Press): Promise<string> {
     await answer(kit, press, pressAnswers[verdict === "good" ? "unknown" : verdict]);
     return `press: ${verdict}`;
   }
-  const said = await act(kit, button, press).catch(async (error: unknown) => {
+  const said = await act(kit, button, { ...press, updateId }).catch(async (error: unknown) => {
     // Telegram forgets a press within seconds; the deed itself is tried again.
     if (isPassing(error)) await answer(kit, press, "The fleet does not answer; this is tried again.");
     throw error;
@@ -42,14 +44,14 @@ async function answer({ api, log }: Kit, { queryId }: Press, text: string): Prom
 
 const done = { approve: "Approved", reject: "Rejected", cancel: "Canceled", retry: "It runs again" } as const;
 
-async function act(kit: Kit, button: StoredButton, press: Press): Promise<string> {
+async function act(kit: Kit, button: StoredButton, press: Press & { updateId: number }): Promise<string> {
   const { action, taskId, ifVersion } = button;
   const isDecision = action === "approve" || action === "reject";
   const note = `${press.sender.name} in Telegram`;
   const body = isDecision ? { ifVersion, note } : { reason: note };
   const userKey = String(press.sender.id);
   try {
-    await kit.fleet.act(taskId, action, body, userKey);
+    await actOnce(kit, press.updateId, { action, taskId, userKey, body });
     return done[action];
   } catch (error) {
     if (!(error instanceof FleetError) || error.isPassing) throw error;

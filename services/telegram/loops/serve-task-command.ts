@@ -3,6 +3,7 @@ import { readTaskId } from "../command.ts";
 import { FleetError } from "../fleet-failure.ts";
 import { fromOwnHtml, quote } from "../message.ts";
 import { describeApproval, describeTask, taskLine } from "../wording.ts";
+import { actOnce } from "./act-once.ts";
 import type { Answer, CommandCall } from "./serve-command.ts";
 import { actionsFor, holderOf, planButtons } from "./shown.ts";
 
@@ -87,12 +88,16 @@ async function listWaiting({ kit }: CommandCall, verdict: string): Promise<Answe
   return { body: fromOwnHtml(`${list}\n\nLook at one with /task &lt;id&gt;, or /${verdict} &lt;id&gt;.`) };
 }
 
-export async function answerAction({ kit, command, text }: CommandCall, action: "cancel" | "retry"): Promise<Answer> {
+export async function answerAction(
+  { kit, update, command, text }: CommandCall,
+  action: "cancel" | "retry",
+): Promise<Answer> {
   const wanted = readTaskId(text);
   if (wanted === null) return usage(`/${action} &lt;id&gt;`);
   const reason = wanted.rest === "" ? `${command.sender.name} in Telegram` : wanted.rest;
   try {
-    const task = await kit.fleet.act(wanted.id, action, { reason }, String(command.sender.id));
+    const userKey = String(command.sender.id);
+    const task = await actOnce(kit, update.updateId, { action, taskId: wanted.id, userKey, body: { reason } });
     return { body: fromOwnHtml(taskLine(task)) };
   } catch (error) {
     if (!(error instanceof FleetError) || error.isPassing) throw error;

@@ -146,6 +146,7 @@ export async function forgetOld(db: Queryable, days: number): Promise<number> {
     sql`delete from telegram_groups where last_at < ${old}`,
     sql`delete from telegram_buttons where expires_at < ${old}`,
     sql`delete from telegram_pairings where expires_at < ${old}`,
+    sql`delete from telegram_memory where key like 'retry:%' and updated_at < ${old}`,
   ];
   let count = 0;
   for (const statement of statements) count += await exec(db, statement);
