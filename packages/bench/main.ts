@@ -4,6 +4,7 @@ import { parseArgs } from "node:util";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { describeMachine, ownVersions } from "./machine.ts";
 import type { Measure, MeasureOptions } from "./measure.ts";
+import { dashboard } from "./measures/dashboard.ts";
 import { detect } from "./measures/detect.ts";
 import { fleet } from "./measures/fleet.ts";
 import { logs } from "./measures/logs.ts";
@@ -12,7 +13,7 @@ import { watch } from "./measures/watch.ts";
 import { judge, replaceSection, toSection } from "./report.ts";
 
 /** Every measure, in the order in which they are run. */
-const measures: readonly Measure[] = [fleet, queue, logs, detect, watch];
+const measures: readonly Measure[] = [fleet, queue, logs, detect, watch, dashboard];
 
 const defaults = { rounds: 5, tasks: 5_000 };
 const most = { rounds: 20, tasks: 20_000 };

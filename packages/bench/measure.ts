@@ -2,7 +2,20 @@
 export type Goal = { kind: "at most" | "at least"; value: number };
 
 /** `x` is a ratio of two figures of the same run. */
-export type Unit = "ms" | "s" | "MB" | "/s" | "x" | "%" | "gaps" | "points";
+export type Unit =
+  | "ms"
+  | "s"
+  | "MB"
+  | "/s"
+  | "x"
+  | "%"
+  | "gaps"
+  | "points"
+  | "fps"
+  | "KB"
+  | "px"
+  | "elements"
+  | "frames";
 
 /** One line of the table: one value a round, whose median counts. */
 export type Finding = {

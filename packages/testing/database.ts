@@ -33,10 +33,11 @@ export async function prepareTemplate(clusterUrl: string): Promise<void> {
  * `await using db = await freshDatabase()`.
  *
  * @param clusterUrl of `ownCluster`; without it, of the cluster that the run shares
+ * @param source name of the database to begin with, which nobody may use meanwhile; without it, the migrated one
  */
-export async function freshDatabase(clusterUrl = sharedCluster()): Promise<TestDatabase> {
+export async function freshDatabase(clusterUrl = sharedCluster(), source = template): Promise<TestDatabase> {
   const name = `test_${randomBytes(8).toString("hex")}`;
-  await asAdmin(clusterUrl, (admin) => admin.query(`create database ${name} template ${template} owner ${role}`));
+  await asAdmin(clusterUrl, (admin) => admin.query(`create database ${name} template ${source} owner ${role}`));
   const url = databaseUrl(clusterUrl, name);
   const pool = new pg.Pool({ connectionString: url, max: 10 });
   // The drop below ends sessions; a test that cares listens itself.

@@ -55,10 +55,10 @@ export async function query<T extends object>(url: string, text: string, values:
 /** A program on a new database of the arena; both are gone at the end of the scope. */
 export async function openProgram(
   { cluster }: Arena,
-  { database, ...options }: CalleeOptions & { database: "signalbox" | "empty" },
+  { database, source, ...options }: CalleeOptions & { database: "signalbox" | "empty"; source?: string | undefined },
 ): Promise<Callee & { databaseUrl: string }> {
   await using made = new AsyncDisposableStack();
-  const fresh = database === "signalbox" ? made.use(await freshDatabase(cluster.url)) : null;
+  const fresh = database === "signalbox" ? made.use(await freshDatabase(cluster.url, source)) : null;
   const databaseUrl = fresh?.url ?? (await emptyDatabase(cluster.url));
   if (!fresh) made.defer(() => dropDatabase(cluster.url, databaseUrl));
   const callee = made.use(await startCallee({ ...options, env: { ...options.env, DATABASE_URL: databaseUrl } }));

@@ -2,7 +2,7 @@ import { type Callee, startCallee } from "@signalbox/testing/calls.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { atMost, type Finding, shown } from "../../measure.ts";
 import { median } from "../../statistics.ts";
-import { type Backlog, fillBacklogs, fillEnded } from "../history.ts";
+import { type Backlog, endedTasks, fillBacklogs } from "../history.ts";
 import { type Part, type PartOptions, ratios } from "../part.ts";
 
 const slots = 50;
@@ -55,8 +55,8 @@ async function measureBacklogs(options: PartOptions): Promise<Finding[]> {
   const smallMs: number[] = [];
   for (const shape of shapes) {
     signal.throwIfAborted();
-    await using database = await freshDatabase(arena.cluster.url);
-    if (shape.hasHistory) await fillEnded(database.url, 200 * tasks, options);
+    const source = shape.hasHistory ? await endedTasks(arena, 200 * tasks, options) : undefined;
+    await using database = await freshDatabase(arena.cluster.url, source);
     await fillBacklogs(
       database.url,
       shape.backlogs.map((one) => scale(one, tasks)),

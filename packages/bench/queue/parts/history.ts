@@ -3,7 +3,7 @@ import { Pool } from "undici";
 import { atMost, type Finding, shown } from "../../measure.ts";
 import { median } from "../../statistics.ts";
 import { asPerson, openProgram } from "../arena.ts";
-import { fillBacklogs, fillEnded } from "../history.ts";
+import { endedTasks, fillBacklogs } from "../history.ts";
 import { inTurns, type Part, type PartOptions, ratios } from "../part.ts";
 import { signalbox } from "../rivals.ts";
 
@@ -51,8 +51,8 @@ async function measureHistory(options: PartOptions): Promise<Finding[]> {
 }
 
 async function openBox(options: PartOptions, count: number, open: AsyncDisposableStack): Promise<Box> {
-  const callee = open.use(await openProgram(options.arena, { ...signalbox }));
-  await fillEnded(callee.databaseUrl, count, options);
+  const source = await endedTasks(options.arena, count, options);
+  const callee = open.use(await openProgram(options.arena, { ...signalbox, source }));
   await fillBacklogs(callee.databaseUrl, [{ count: options.tasks }], options);
   await callee.call("prepare");
   const client = new Pool(`http://127.0.0.1:${await callee.call<number>("port")}`, { connections: 1 });
