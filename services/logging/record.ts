@@ -1,20 +1,15 @@
 import type { LogInput } from "@signalbox/common/contracts/log.ts";
 import { logLevels } from "@signalbox/common/contracts/log.ts";
+import { encodeRow } from "./log-row.ts";
 
-/** A record as the table holds it. */
+/** A record as the table takes it, and what must be known of it until it is there. */
 export type NewLog = {
   id: string;
   /** Unix time in ms */
   atMs: number;
-  /** index into `logLevels` */
-  level: number;
   service: string;
-  message: string;
-  traceId: string | null;
-  correlationId: string | null;
-  taskId: string | null;
-  /** JSON text */
-  data: string;
+  /** see `encodeRow` */
+  row: Buffer;
   /**
    * False: the id tells where a record with it would be, as a UUIDv7 of its own `at` does, so the primary key finds a resend.
    * True: it may stand in any partition, and has to be looked for.
@@ -48,19 +43,18 @@ export function judgeInput(input: LogInput, moment: Moment, tools: Tools): Verdi
   const place = placeInTime(input, moment, tools);
   if (place.atMs < moment.oldestMs) return { kind: "bad", path: "/at", message: "is older than records are kept" };
   if (place.atMs > moment.newestMs) return { kind: "bad", path: "/at", message: "is more than 24 hours ahead" };
-  return {
-    kind: "record",
-    record: {
-      ...place,
-      level: logLevels.indexOf(input.level),
-      service: input.service,
-      message: String(tools.hide(input.message)),
-      traceId: input.traceId ?? null,
-      correlationId: input.correlationId ?? null,
-      taskId: input.taskId?.toLowerCase() ?? null,
-      data: JSON.stringify(tools.hide(foldData(input))),
-    },
-  };
+  const row = encodeRow({
+    id: place.id,
+    atMs: place.atMs,
+    level: logLevels.indexOf(input.level),
+    service: input.service,
+    message: String(tools.hide(input.message)),
+    traceId: input.traceId ?? null,
+    correlationId: input.correlationId ?? null,
+    taskId: input.taskId ?? null,
+    data: JSON.stringify(tools.hide(foldData(input))),
+  });
+  return { kind: "record", record: { ...place, service: input.service, row } };
 }
 
 type Place = Pick<NewLog, "id" | "atMs" | "isAnywhere">;

@@ -3,7 +3,7 @@ import { exec, type Pool, sql } from "@signalbox/common/sql.ts";
 import type { NewOutcome, TaskOutcomeFilter } from "./outcome.ts";
 import type { NewLog } from "./record.ts";
 import type { Partition } from "./retention.ts";
-import { insertLogs, insertLogsAnywhere } from "./store/insert-logs.ts";
+import { buildInsertLogs, insertLogsAnywhere } from "./store/insert-logs.ts";
 import { countLogs, type StatsRange } from "./store/log-stats.ts";
 import * as outcomes from "./store/outcomes.ts";
 import * as partitions from "./store/partitions.ts";
@@ -16,7 +16,7 @@ export type Store = ReturnType<typeof buildStore>;
 /** Two pools, so that searches that people wait for never keep records from being stored. */
 export function buildStore(pools: { writes: Pool; reads: Pool }) {
   return {
-    insertLogs: (rows: readonly NewLog[]) => insertLogs(pools.writes, rows),
+    insertLogs: buildInsertLogs(pools.writes),
     insertLogsAnywhere: (rows: readonly NewLog[]) => insertLogsAnywhere(pools.writes, rows),
     ensurePartition: (day: string) => partitions.ensurePartition(pools.writes, day),
     ensurePartitionsAhead: (days: number) => partitions.ensurePartitionsAhead(pools.writes, days),

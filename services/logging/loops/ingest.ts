@@ -37,8 +37,8 @@ type Request = {
 
 const statement = { rows: 2_000, bytes: 2_097_152 };
 const statementsAtOnce = 2;
-/** A row's fixed columns and the objects around it, in bytes. */
-const rowOverhead = 500;
+/** The objects around a row, in bytes. */
+const rowOverhead = 300;
 
 export function buildIngest({ store, onStored, bounds = { rows: 12_000, bytes: 6_291_456 } }: IngestOptions): Ingest {
   const queue: Request[] = [];
@@ -139,6 +139,6 @@ function toParts(records: readonly NewLog[]): NewLog[][] {
   return [...parts, part];
 }
 
-function sizeOf({ message, data }: NewLog): number {
-  return rowOverhead + message.length + data.length;
+function sizeOf({ row }: NewLog): number {
+  return rowOverhead + row.length;
 }

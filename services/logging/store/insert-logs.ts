@@ -1,11 +1,44 @@
-import { exec, type Pool, prepared, type Queryable, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
+import { exec, type Pool, prepared, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
+import { sqlState } from "@signalbox/common/sql-state.ts";
 import type { NewLog } from "../record.ts";
-import { toJsonbs, toSmallints, toTexts, toTimes, toUuids } from "./array-params.ts";
+import { copyIn } from "./copy-in.ts";
+import { toArrays } from "./row-arrays.ts";
 
-/** Stores records in one statement; a record whose (id, at) is known already is left as it is. How many were new. */
-export function insertLogs(db: Queryable, rows: readonly NewLog[]): Promise<number> {
-  const statement = sql`${insertInto} select * from ${toTable(rows)} as new ${columns} on conflict do nothing`;
-  return exec(db, prepared("logs_insert", statement));
+const columnNames = "id, at, level, service, message, trace_id, correlation_id, task_id, data";
+const copyText = `copy logs (${columnNames}) from stdin (format binary)`;
+const columns = sql`(id, at, level, service, message, trace_id, correlation_id, task_id, data)`;
+const insertInto = sql`insert into logs ${columns}`;
+
+const uniqueViolation = "23505";
+/** Where one record came again, others will: senders that had no answer send all of it once more. */
+const carefulMs = 5_000;
+
+/**
+ * Stores records in one statement; a record whose (id, at) is known already is left as it is. How many were new.
+ *
+ * COPY takes a fifth less of PostgreSQL's time, but all of it is refused when one record is known. So it is what is tried as long as
+ * records come once, and for some seconds after one that came again each statement looks for known ones itself.
+ */
+export function buildInsertLogs(pool: Pool) {
+  let carefulUntil = 0;
+  const insert = (rows: readonly NewLog[]) => {
+    const statement = sql`${insertInto} select * from ${toTable(rows)} as new ${columns} on conflict do nothing`;
+    return exec(pool, prepared("logs_insert", statement));
+  };
+  return async (rows: readonly NewLog[]): Promise<number> => {
+    if (performance.now() < carefulUntil) return insert(rows);
+    try {
+      return await copyIn(
+        pool,
+        copyText,
+        rows.map(({ row }) => row),
+      );
+    } catch (error) {
+      if (sqlState(error) !== uniqueViolation) throw error;
+      carefulUntil = performance.now() + carefulMs;
+      return insert(rows);
+    }
+  };
 }
 
 /**
@@ -28,18 +61,10 @@ export function insertLogsAnywhere(pool: Pool, rows: readonly NewLog[]): Promise
   });
 }
 
-const columns = sql`(id, at, level, service, message, trace_id, correlation_id, task_id, data)`;
-const insertInto = sql`insert into logs ${columns}`;
-
 function toTable(rows: readonly NewLog[]): Sql {
-  return sql`unnest(
-    ${toUuids(rows.map(({ id }) => id))}::uuid[],
-    ${toTimes(rows.map(({ atMs }) => atMs))}::timestamptz[],
-    ${toSmallints(rows.map(({ level }) => level))}::smallint[],
-    ${toTexts(rows.map(({ service }) => service))}::text[],
-    ${toTexts(rows.map(({ message }) => message))}::text[],
-    ${toTexts(rows.map(({ traceId }) => traceId))}::text[],
-    ${toTexts(rows.map(({ correlationId }) => correlationId))}::text[],
-    ${toUuids(rows.map(({ taskId }) => taskId))}::uuid[],
-    ${toJsonbs(rows.map(({ data }) => data))}::jsonb[])`;
+  const [ids, times, levels, services, messages, traces, correlations, tasks, data] = toArrays(
+    rows.map(({ row }) => row),
+  );
+  return sql`unnest(${ids}::uuid[], ${times}::timestamptz[], ${levels}::smallint[], ${services}::text[], ${messages}::text[],
+    ${traces}::text[], ${correlations}::text[], ${tasks}::uuid[], ${data}::jsonb[])`;
 }

@@ -16,8 +16,8 @@ export const ingest: Part = {
   name: "ingest",
   about: `
 ${rows} records a round, new ones each time, made beforehand as objects; the table is emptied before each side. **The service** is
-posted NDJSON in batches of ${batchRows}, the faster of four and eight at once, and does all it does: checks, hides secrets, deduplicates, answers after the commit, rings the
-live tail. **unnest** is the same insert from this client with the same batches, the faster of two and four connections. **COPY** is
+posted NDJSON in batches of ${batchRows}, the faster of four and eight at once, and does all it does: checks, hides secrets, deduplicates,
+answers after the commit, rings the live tail. **unnest** is the same insert from this client with the same batches, the faster of two and four connections. **COPY** is
 the fastest of batches of ${batchRows} on two connections and one stream of everything. Turning the objects into bytes is part of every side.`,
   async run({ bed, rounds, signal, say }) {
     const past = openPastHttp(bed.databaseUrl);
