@@ -162,7 +162,7 @@ function useRowKeys(handle: { current: ListHandle | null }, rows: readonly Task[
   useKeys({
     j: ["Next task", () => move(1)],
     k: ["Task before", () => move(-1)],
-    x: ["Select the task", () => toggleTask(selected, rows[Number(focusedRow() ?? Number.NaN)])],
+    x: ["Mark the task", () => toggleTask(selected, rows[Number(focusedRow() ?? Number.NaN)])],
   });
 }
 
@@ -205,7 +205,7 @@ function TaskRow({ task, isLeaving, selected }: RowProps) {
           type="checkbox"
           class="row-check"
           tabIndex={-1}
-          aria-label={`Select ${task.type} ${shortId(task.id)}`}
+          aria-label={`Mark ${task.type} ${shortId(task.id)}`}
           checked={isSelected}
           onChange={() => toggleTask(selected, task)}
         />

@@ -165,6 +165,11 @@ function clamp(number: number, low: number, high: number): number {
 
 type Placed = { props: ListProps; layout: Layout; memory: Memory; redraw: () => void };
 
+/** Where a list is scrolled to when its end is in view. */
+function endTop({ end }: ListProps, layout: Layout, { view }: Memory): number {
+  return Math.max(0, layout.topOf(end) - view.height);
+}
+
 /** After each draw: measures what is expanded, then puts the scroll position back to the anchor, or to the end of a tail. */
 function settleScroll(element: HTMLElement, { props, layout, memory, redraw }: Placed): void {
   let changed = measure(memory, element);
@@ -174,9 +179,11 @@ function settleScroll(element: HTMLElement, { props, layout, memory, redraw }: P
     if (Math.abs(wanted - element.scrollTop) >= 1) element.scrollTop = wanted;
   }
   memory.lastTop = element.scrollTop;
-  if (element.scrollTop !== memory.view.scrollTop) {
-    memory.view = { ...memory.view, scrollTop: element.scrollTop };
-    changed = true;
+  if (memory.lastTop !== memory.view.scrollTop) {
+    // A tail that follows was drawn for its end already: drawing it a second time each frame would cost as much as the first.
+    const isDrawn = props.following && Math.abs(memory.lastTop - endTop(props, layout, memory)) <= props.rowHeight;
+    memory.view = { ...memory.view, scrollTop: memory.lastTop };
+    changed ||= !isDrawn;
   }
   if (props.handle) props.handle.current = buildHandle(element, layout, props.rowHeight);
   if (changed) redraw();
@@ -211,8 +218,9 @@ export function RowList(props: ListProps) {
   const [, redraw] = useReducer<number, void>((count) => count + 1, 0);
   const layout = new Layout(first, rowHeight, keepHeights(memory, props.expanded, rowHeight));
   const placed = { props, layout, memory, redraw };
-  const from = clamp(layout.rowAt(memory.view.scrollTop) - OVERSCAN, first, end);
-  const to = clamp(layout.rowAt(memory.view.scrollTop + memory.view.height) + OVERSCAN, first, end);
+  const top = props.following ? endTop(props, layout, memory) : memory.view.scrollTop;
+  const from = clamp(layout.rowAt(top) - OVERSCAN, first, end);
+  const to = clamp(layout.rowAt(top + memory.view.height) + OVERSCAN, first, end);
   useViewHeight(scroller, memory, redraw);
   useLayoutEffect(() => {
     if (scroller.current && props.initialTop) scroller.current.scrollTop = props.initialTop;

@@ -116,7 +116,7 @@ async function measureRound(browser: Browser, files: string, { signal }: Measure
       scrolled,
       movedPx,
       heap,
-      grownPercent: growth(before.heapMb, heap.heapMb),
+      grownPercent: growth(before.heapMb, followed.heapMb),
       keyMs,
     };
   } finally {
