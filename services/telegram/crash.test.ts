@@ -66,7 +66,7 @@ async function expectAnswers(telegram: TelegramStandIn, database: TestDatabase, 
   await eventually(
     () => chatIds.every((chat) => answersIn(chat).some(({ text }) => text.endsWith(`message ${each}`))),
     {
-      timeoutMs: 180_000,
+      timeoutMs: 300_000,
       everyMs: 250,
       what: "the last answer in every chat",
     },
@@ -139,4 +139,4 @@ test("messages that come twice and out of order, with both services killed in be
 
   await expectAnswers(telegram, database, [...new Set(updates.map(({ message }) => message.chat.id))]);
   await Promise.all([bot.stop("SIGKILL"), orchestrator.stop("SIGKILL")]);
-}, 300_000);
+}, 480_000);

@@ -135,12 +135,20 @@ export function renderPage({ page, lines, inFile }: Storm): string {
   return `<b>Many alerts (page ${page})</b>\n${lines.join("\n")}${more}`;
 }
 
-/** Null while the storm goes on; afterwards what is left of it, and whether a file is owed. */
-export function planCalm(storm: Storm, nowMs: number): { storm: Storm | null; owesFile: boolean } | null {
+/**
+ * Null while the storm goes on; afterwards what is left of it, and whether a file is owed.
+ *
+ * @param isBehind alerts wait that have not been placed: how long ago the last placed one came says nothing then
+ */
+export function planCalm(
+  storm: Storm,
+  nowMs: number,
+  isBehind = false,
+): { storm: Storm | null; owesFile: boolean } | null {
   if (storm.heldUntil !== undefined && Date.parse(storm.heldUntil) > nowMs) return null;
   const restedMs = nowMs - Date.parse(storm.at);
   const isLong = storm.fileSince !== undefined && nowMs - Date.parse(storm.fileSince) >= fileWaitMs;
-  if (restedMs < stormRestMs && !isLong) return null;
+  if ((isBehind || restedMs < stormRestMs) && !isLong) return null;
   const isForgotten = restedMs >= mostTokens * tokenMs;
   const { tokens, at, opened = [] } = storm;
   return { storm: isForgotten ? null : { ...calm, tokens, at, opened }, owesFile: storm.inFile > 0 };

@@ -231,8 +231,10 @@ function toButtons(kit: Kit, { notice, chatId, task }: Placing, slot: string) {
 }
 
 async function calmStorms(kit: Kit): Promise<void> {
-  for (const { chatId, storm, isMuted } of await kit.store.listStorms()) {
-    const plan = isMuted ? null : planCalm(storm as Storm, Date.now());
+  const storms = await kit.store.listStorms();
+  const isBehind = storms.length > 0 && (await kit.store.listUnplaced(1)).length > 0;
+  for (const { chatId, storm, isMuted } of storms) {
+    const plan = isMuted ? null : planCalm(storm as Storm, Date.now(), isBehind);
     if (plan === null) continue;
     const { from, to } = storm as Storm;
     const told = plan.owesFile ? await kit.store.listNotices({ from, to }) : [];
