@@ -1,5 +1,8 @@
+import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
 import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
@@ -8,7 +11,7 @@ import { expect, test } from "vitest";
 
 /*
  * Secrets are planted on every path into the fleet that people or machines write texts to, and then looked for in every way out:
- * answers, streams, metrics, what the processes print, and every row of every table.
+ * answers, streams, metrics, traces, what the processes print and keep on disk, and every row of every table.
  */
 
 const tail = "7QmZx4Kp9LsT2vBn8RwYc3Df6Hj1Ga5Ue0Xi";
@@ -53,7 +56,9 @@ const nested = {
 const basic = `Basic ${Buffer.from(`operator:${canaries.basicPass}`).toString("base64")}`;
 const traceId = "4bf92f3577b34da6a3ce929d0e0e4736";
 
-async function startFleet(database: TestDatabase): Promise<Record<"logging" | "orchestrator", ServiceProcess>> {
+type Places = { database: TestDatabase; collector: string; spool: string };
+
+async function startFleet({ database, collector, spool }: Places) {
   const shared = {
     DATABASE_URL: database.url,
     BASIC_AUTH_USER: "operator",
@@ -63,6 +68,8 @@ async function startFleet(database: TestDatabase): Promise<Record<"logging" | "o
     LOG_LEVEL: "trace",
     LOG_REDACT_KEYS: "pin code",
     LOG_REDACT_PATTERNS: "acme_*",
+    OTEL_EXPORTER_OTLP_ENDPOINT: collector,
+    SPOOL_DIR: spool,
   };
   const logging = await startService({ main: "services/logging/main.ts", env: shared });
   const more = {
@@ -72,6 +79,23 @@ async function startFleet(database: TestDatabase): Promise<Record<"logging" | "o
   };
   const orchestrator = await startService({ main: "services/orchestrator/main.ts", env: { ...shared, ...more } });
   return { logging, orchestrator };
+}
+
+/** Keeps whatever traces are sent to it. */
+async function startCollector() {
+  let text = "";
+  const server = createServer(async (request, response) => {
+    for await (const chunk of request) text += String(chunk);
+    response.end("{}");
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const { port } = server.address() as AddressInfo;
+  return { url: `http://127.0.0.1:${port}`, text: () => text, close: () => server.close() };
+}
+
+async function readFolder(folder: string): Promise<string> {
+  const names = await readdir(folder);
+  return (await Promise.all(names.map((name) => readFile(join(folder, name), "utf8")))).join("\n");
 }
 
 /** An agent that fails as its payload says, with careless words. */
@@ -231,9 +255,14 @@ function findIn(text: string): Canary[] {
   return (Object.keys(canaries) as Canary[]).filter((name) => text.includes(canaries[name]));
 }
 
-test("planted secrets are in no answer, stream, metric, printed line or row", async () => {
+test("planted secrets are in no answer, stream, metric, trace, printed line, spooled line or row", async () => {
   await using database = await freshDatabase();
-  const fleet = await startFleet(database);
+  const collector = await startCollector();
+  const spool = await mkdtemp(join(tmpdir(), "signalbox-planted-"));
+  const fleet: Record<"logging" | "orchestrator", ServiceProcess> = await startFleet({
+    ...{ database, spool },
+    collector: collector.url,
+  });
   await using agent = await startAgent();
   const { logging, orchestrator } = fleet;
   try {
@@ -257,7 +286,12 @@ test("planted secrets are in no answer, stream, metric, printed line or row", as
     }
     places.frames = await readStream(orchestrator, "/stream?since=MH4x");
     places["log stream"] = await readStream(logging, "/logs/stream?since=0");
-    await Promise.all([orchestrator.stop(), logging.stop()]);
+    await logging.stop();
+    // With nobody to send it to, what is said of these mistakes goes to the disk.
+    places["mistakes without logging"] = (await makeMistakes([orchestrator])).join("\n");
+    await orchestrator.stop();
+    places["spool on disk"] = await readFolder(spool);
+    places["traces for a collector"] = collector.text();
     for (const [name, service] of Object.entries(fleet)) places[`${name} printed`] = service.output();
     places.database = await dump(database);
 
@@ -268,7 +302,11 @@ test("planted secrets are in no answer, stream, metric, printed line or row", as
     for (const place of ["/logs?limit=1000", "/events", `/trace/${traceId}`, `/task/${ids[1]}`, "frames", "database"]) {
       expect(places[place], place).toContain("[redacted]");
     }
+    for (const place of ["spool on disk", "traces for a collector"])
+      expect(places[place], place).toContain("orchestrator");
   } finally {
     await Promise.all([orchestrator.stop("SIGKILL"), logging.stop("SIGKILL")]);
+    collector.close();
+    await rm(spool, { recursive: true, force: true });
   }
 });
