@@ -281,6 +281,44 @@ fact("an orchestrator that dies is told, and what was made before the page was b
   }
 });
 
+fact("two tabs show the same tasks while fifty arrive, each once", async () => {
+  const correlationId = "two-tabs";
+  const first = await open(`/tasks?correlationId=${correlationId}`);
+  const second = await first.context().newPage();
+  await second.goto(first.url());
+  await Promise.all([whenLive(first), whenLive(second)]);
+  const made = await Promise.all(
+    Array.from({ length: 50 }, (_, index) => createTask(fleet, { type: "echo", payload: { index }, correlationId })),
+  );
+  for (const page of [first, second]) {
+    // The heading counts every row, also those that are not in view.
+    await page.getByText(`${made.length} matches loaded`).waitFor();
+    const links = await page.locator(".row-link").evaluateAll((rows) => rows.map((row) => row.getAttribute("href")));
+    expect(new Set(links).size).toBe(links.length);
+  }
+});
+
+fact("somebody new finds what failed and why, and sees a task of their own run to its end", async () => {
+  const page = await open("/");
+  await page
+    .getByRole("listitem")
+    .filter({ hasText: "declined by its bank" })
+    .getByRole("link", { name: /^Open/ })
+    .click();
+  await page.getByRole("region", { name: "Error" }).getByText("The card was declined by its bank").waitFor();
+  await page.keyboard.press("c");
+  await page.getByRole("radio", { name: /^echo/ }).check();
+  await page.getByLabel("delayMs").fill("1200");
+  await page.getByLabel("progressSteps").fill("4");
+  await page.getByRole("button", { name: "Start echo" }).click();
+  await page
+    .getByText(/step \d of 4/)
+    .first()
+    .waitFor();
+  await page.getByRole("button", { name: "Retry" }).waitFor();
+  await page.getByRole("region", { name: "Result" }).waitFor();
+});
+
 fact("all that match are canceled together, after the filter and the count were confirmed", async () => {
   const runAt = new Date(Date.now() + 3_600_000).toISOString();
   const correlationId = "bulk-of-12";

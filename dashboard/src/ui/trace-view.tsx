@@ -1,5 +1,6 @@
 import { runningNowMs } from "../app/clock.ts";
 import { settings } from "../app/settings.ts";
+import { toPreview } from "../domain/diff.ts";
 import { formatClock, formatDuration } from "../domain/time.ts";
 import type { Span } from "../domain/timeline.ts";
 import { type TraceNode, type TraceRow, toTraceRows, toTraceScale } from "../domain/trace-rows.ts";
@@ -20,7 +21,7 @@ export function TraceWaterfall({ nodes, current }: { nodes: readonly TraceNode[]
   const scale = toTraceScale(spans, nowMs);
   const startMs = Math.min(...spans.map(({ fromMs }) => fromMs));
   return (
-    <div class="waterfall">
+    <div class="waterfall waterfall-trace">
       <ol class="waterfall-rows" aria-label="Tasks of this trace">
         {rows.map((row) => (
           <TraceRowView
@@ -52,7 +53,7 @@ function TraceRowView({ row, isCurrent, place }: { row: TraceRow; isCurrent: boo
         <Glyph lamp={row.kind === "task" ? row.task.status : "completed"} />
         {row.kind === "task" ? (
           <a class="clip" href={`/tasks/${row.task.id}`} data-focus aria-current={isCurrent ? "true" : undefined}>
-            {row.task.type}
+            {row.task.type} <span class="muted">{toPreview(row.task.payload, 40)}</span>
             <span class="hidden">, {row.task.status}</span>
           </a>
         ) : (

@@ -70,7 +70,7 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
       </span>
       <span class="waterfall-lane">
         <span class={`bar bar-${span.kind} lamp-${lamp}`} style={{ left: `${left}%`, width: `${width}%` }}>
-          {span.marks.map((mark) => (
+          {drawnMarks(span).map((mark) => (
             <MarkTick
               key={`${mark.atMs}${mark.kind}`}
               text={`${mark.kind.replaceAll("_", " ")}: ${mark.text}`}
@@ -83,6 +83,13 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
       <span class="waterfall-length">{formatDuration(endMs - span.fromMs)}</span>
     </li>
   );
+}
+
+const MOST_MARKS = 40;
+
+/** Steady progress in hundreds of steps says no more than the bar; what else happened stays marked. */
+function drawnMarks({ marks }: Span): Span["marks"] {
+  return marks.length > MOST_MARKS ? marks.filter(({ kind }) => kind !== "progress") : marks;
 }
 
 function MarkTick({ text, at }: { text: string; at: number }) {

@@ -1,0 +1,156 @@
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
+import { expect } from "vitest";
+import { nextId, toWaiting } from "./records.ts";
+import { refusal, ScriptedService } from "./scripted-service.ts";
+import { browserTest, type Stage } from "./stage.ts";
+
+function toSchedule(change: Partial<Schedule> = {}): Schedule {
+  const at = new Date().toISOString();
+  return {
+    ...{ id: nextId(), name: "Nightly", cron: "0 2 * * *", everySeconds: null, at: null, timezone: "UTC" },
+    ...{ task: { type: "echo", payload: {} }, missed: "skip", enabled: true, lastError: null },
+    ...{ nextAt: null, lastFiredAt: null, lastTaskId: null, createdAt: at, updatedAt: at },
+    ...change,
+  };
+}
+
+const listOf = (...items: unknown[]) => ({ body: { items, nextCursor: null } });
+
+browserTest("a list that cannot be read says why with its trace, and Retry reads it", async (stage) => {
+  const { fleet, open, expectComplaint } = stage;
+  expectComplaint(/503/);
+  fleet.orchestrator.on("GET /schedules", () => refusal(503, "unavailable", "The database is away."));
+  const page = await open("/schedules");
+  const note = page.getByRole("alert");
+  await note.getByText("The database is away.").waitFor();
+  await note.getByText(/unavailable · trace 0af7651916cd43dd8448eb211c80319c/).waitFor();
+  fleet.orchestrator.on("GET /schedules", () => listOf(toSchedule()));
+  await note.getByRole("button", { name: "Retry" }).click();
+
+  await page.getByRole("region", { name: "Nightly" }).waitFor();
+});
+
+browserTest("a slow list shows a skeleton, then its rows", async ({ fleet, open }) => {
+  fleet.orchestrator.on("GET /schedules", () => ({ ...listOf(toSchedule()), delayMs: 900 }));
+  const page = await open("/schedules");
+  await page.getByRole("status", { name: "Loading" }).waitFor();
+
+  await page.getByRole("region", { name: "Nightly" }).waitFor();
+  await page.getByRole("status", { name: "Loading" }).waitFor({ state: "detached" });
+});
+
+browserTest("a service that is off costs only its screen, which says how to switch it on", async ({ open }) => {
+  const page = await open("/infra");
+  await page.getByText("renderctl is off in this fleet").waitFor();
+  await page.getByText("RENDER_API_TOKEN").waitFor();
+  await page.getByRole("link", { name: "Schedules" }).click();
+
+  await page.getByText("Nothing runs by the clock yet").waitFor();
+});
+
+browserTest(
+  "a refusal stands in its dialog and says that nothing was changed",
+  async ({ fleet, open, expectComplaint }) => {
+    expectComplaint(/422/);
+    const schedule = toSchedule();
+    fleet.orchestrator.on("GET /schedules", () => listOf(schedule));
+    fleet.orchestrator.on(`POST /schedules/${schedule.id}/run`, () =>
+      refusal(422, "unsupported_task_type", "No agent takes echo."),
+    );
+    const page = await open("/schedules");
+    await page.getByRole("button", { name: "Run now Nightly" }).click();
+    await page.getByRole("dialog").getByRole("button", { name: "Run now" }).click();
+
+    await page.getByRole("dialog").getByText("No agent takes echo. Nothing was changed.").waitFor();
+  },
+);
+
+async function withWatcher(stage: Stage, run: (watcher: ScriptedService) => Promise<void>): Promise<void> {
+  const watcher = new ScriptedService("posthog-watcher");
+  await watcher.listen();
+  watcher.allowedOrigin = stage.fleet.orchestrator.allowedOrigin;
+  Object.defineProperty(stage.fleet, "services", {
+    value: { ...stage.fleet.services, "posthog-watcher": watcher.url },
+  });
+  try {
+    await run(watcher);
+  } finally {
+    await watcher.close();
+  }
+}
+
+const aMonitor = {
+  ...{ name: "signups", origin: "database", version: 4, updatedBy: null, updatedAt: null, suggestion: null },
+  definition: { title: "Sign-ups", event: "signed_up" },
+  health: {
+    state: "ok",
+    judgedUntil: null,
+    lastRunAt: null,
+    lastSuccessAt: null,
+    failures: 0,
+    error: null,
+    episodes: 0,
+  },
+  precision: { told: 4, declined: 1, precision: 0.75 },
+};
+
+browserTest("a monitor is replaced at the version that was on screen", async (stage) => {
+  stage.expectComplaint(/409/);
+  await withWatcher(stage, async (watcher) => {
+    watcher.on("GET /findings", () => listOf());
+    watcher.on("GET /monitors", () => listOf(aMonitor));
+    watcher.on("PUT /monitors/signups", () =>
+      refusal(409, "version_conflict", "The monitor is not the one that you saw: it is at version 5."),
+    );
+    const page = await stage.open("/findings?tab=monitors");
+    await page.getByText("75 %, 3 of 4").waitFor();
+    await page.getByRole("button", { name: "Edit signups" }).click();
+    await page.getByRole("button", { name: "Replace version 4" }).click();
+
+    await page
+      .getByRole("dialog")
+      .getByText(/it is at version 5\. Nothing was changed/)
+      .waitFor();
+    const asked = watcher.asked.find(({ method }) => method === "PUT");
+    expect([asked?.headers["if-match"], asked?.body]).toEqual(['"4"', aMonitor.definition]);
+  });
+});
+
+browserTest("an unknown filter is an error, and what the API cannot filter says so", async ({ fleet, open }) => {
+  const delivery = {
+    ...{ id: nextId(), source: "github", event: "push", action: null, deliveryId: "d-1", signature: "current" },
+    ...{
+      receivedAt: new Date().toISOString(),
+      rules: [],
+      rulesHash: "x",
+      taskIds: [],
+      duplicates: 0,
+      outcome: "accepted",
+    },
+  };
+  fleet.orchestrator.on("GET /webhooks/deliveries", () => listOf(delivery));
+  const page = await open("/deliveries?source=github&q=nothing-alike");
+  await page.getByText("loaded rows only").waitFor();
+  await page.getByText("No delivery matches this filter").waitFor();
+  await page.getByLabel("Filter deliveries").fill("sauce:github");
+
+  await page.getByText(/There is no filter “sauce”/).waitFor();
+  expect(fleet.orchestrator.asked.some(({ query }) => query.has("q"))).toBe(false);
+});
+
+browserTest(
+  "an approval screen keeps what was typed through a new sign-in",
+  async ({ fleet, open, expectComplaint }) => {
+    expectComplaint(/401/);
+    const task = fleet.store(toWaiting({ payload: { serviceId: "srv-1" } }));
+    fleet.readable(task.id);
+    const page = await open(`/approvals?sel=${task.id}`);
+    await page.getByLabel(/^Note/).fill("looks right to me");
+    fleet.orchestrator.accepted = "another";
+    await page.getByRole("button", { name: "Approve version 1" }).click();
+    await page.getByRole("dialog", { name: "Sign in again" }).waitFor();
+
+    expect(await page.getByLabel(/^Note/).inputValue()).toBe("looks right to me");
+    expect(page.url()).toContain(`sel=${task.id}`);
+  },
+);
