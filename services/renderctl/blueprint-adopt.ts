@@ -28,41 +28,56 @@ export type Adopted = {
 
 type Edit = (draft: YamlDraft) => string | null;
 
+/** A text that reads well, and what differs with it. */
+type Version = { text: string; blueprint: Blueprint; differences: Difference[]; keys: Set<string> };
+type Done = { version: Version; adopted: Adopted["adopted"]; left: Adopted["left"] };
+
 /** @param wanted nothing: all that differs */
 export function adopt(kit: Adopting, text: string, wanted: readonly Chosen[] | null): Adopted {
-  const before = differencesOf(kit, text) ?? [];
-  const chosen = before.filter((one) => wanted === null || wanted.some((choice) => isMeant(choice, one)));
-  const done: Adopted = { text, adopted: [], left: [] };
+  const version = read(kit, text);
+  if (version === null) return { text, adopted: [], left: [] };
+  const chosen = version.differences.filter((one) => wanted === null || wanted.some((choice) => isMeant(choice, one)));
+  const done: Done = { version, adopted: [], left: [] };
   for (const difference of chosen) adoptOne(kit, done, difference);
-  for (const { resource, field = "" } of wanted ?? []) {
-    if (chosen.some((one) => isMeant({ resource, field: field || undefined }, one))) continue;
+  for (const choice of wanted ?? []) {
+    if (chosen.some((one) => isMeant(choice, one))) continue;
+    const { resource, field = "" } = choice;
     if (field === "") adoptStranger(kit, done, resource);
     else done.left.push({ resource, field, reason: "is no drift" });
   }
-  return done;
+  return { text: done.version.text, adopted: done.adopted, left: done.left };
 }
 
-const isMeant = ({ resource, field }: Chosen, one: Difference) =>
-  one.resource === resource && (field === undefined || one.field === field);
+const isMeant = ({ resource, field = "" }: Chosen, one: Difference) =>
+  one.resource === resource && (field === "" || one.field === field);
 
-function differencesOf({ live, hash, parse }: Adopting, text: string): Difference[] | null {
+/** Null when the text is no good blueprint. */
+function read({ live, hash, parse }: Adopting, text: string): Version | null {
   const blueprint = parse(text);
-  return blueprint && diffAccount({ blueprint, live, hash });
+  if (blueprint === null) return null;
+  const differences = diffAccount({ blueprint, live, hash });
+  return { text, blueprint, differences, keys: new Set(differences.map(keyOf)) };
 }
 
 const keyOf = ({ resource, field, wanted }: Difference) =>
   `${resource} ${field} ${field === "fromGroup" ? wanted : ""}`;
 
-function adoptOne(kit: Adopting, done: Adopted, difference: Difference): void {
+/** The text as a version, when nothing differs with it that did not before. */
+function readFitting(kit: Adopting, text: string | null, before: Version): Version | null {
+  const next = text === null ? null : read(kit, text);
+  return next && [...next.keys].every((key) => before.keys.has(key)) ? next : null;
+}
+
+function adoptOne(kit: Adopting, done: Done, difference: Difference): void {
   const { resource: label, field } = difference;
-  const resource = kit.parse(done.text)?.resources.find((one) => labelOf(one) === label);
+  const { version } = done;
+  const resource = version.blueprint.resources.find((one) => labelOf(one) === label);
   if (!resource) return;
-  const before = new Set((differencesOf(kit, done.text) ?? []).map(keyOf));
-  for (const edit of editsFor(kit, resource, { difference, text: done.text })) {
-    const next = edit({ text: done.text, spans: kit.readSpans(done.text) });
-    const after = next === null ? null : differencesOf(kit, next)?.map(keyOf);
-    if (!next || !after || after.includes(keyOf(difference)) || after.some((one) => !before.has(one))) continue;
-    done.text = next;
+  const draft = { text: version.text, spans: kit.readSpans(version.text) };
+  for (const edit of editsFor(kit, resource, { difference, draft })) {
+    const next = readFitting(kit, edit(draft), version);
+    if (next === null || next.keys.has(keyOf(difference))) continue;
+    done.version = next;
     done.adopted.push({ resource: label, field });
     return;
   }
@@ -73,22 +88,21 @@ function adoptOne(kit: Adopting, done: Adopted, difference: Difference): void {
   done.left.push({ resource: label, field, reason });
 }
 
-type Wish = { difference: Difference; text: string };
+type Wish = { difference: Difference; draft: YamlDraft };
 
-function editsFor(kit: Adopting, resource: Resource, { difference, text }: Wish): Edit[] {
+function editsFor(kit: Adopting, resource: Resource, { difference, draft }: Wish): Edit[] {
   const { field, live, wanted } = difference;
   const { pointer } = resource;
-  if (field === "") return [(draft) => remove(draft, pointer)];
-  const spans = kit.readSpans(text);
-  if (field === "fromGroup") return takingLike({ text, spans }, pointer, { fromGroup: String(wanted) });
-  if (field.startsWith("envVars.")) return variableEdits({ text, spans }, pointer, difference);
+  if (field === "") return [taking(pointer)];
+  if (field === "fromGroup") return takingLike(draft, pointer, { fromGroup: String(wanted) });
+  if (field.startsWith("envVars.")) return variableEdits(draft, pointer, difference);
   if (live === null) return spellings(field, live).map(({ member }) => taking(`${pointer}/${member}`));
   const twin = twins[field];
   const setting = spellings(field, live).flatMap(({ member, value }): Edit[] => {
     const at = `${pointer}/${member}`;
-    const set: Edit = (draft) => setMember(draft, at, value);
-    const instead: Edit = (draft) => {
-      const without = twin === undefined ? null : remove(draft, `${pointer}/${twin}`);
+    const set: Edit = (now) => setMember(now, at, value);
+    const instead: Edit = (now) => {
+      const without = twin === undefined ? null : remove(now, `${pointer}/${twin}`);
       return without === null ? null : setMember({ text: without, spans: kit.readSpans(without) }, at, value);
     };
     return [set, instead];
@@ -188,54 +202,44 @@ function itemsLike(text: string, spans: Spans, list: string, like: Record<string
 }
 
 /** What the file does not know at all: an entry that says what is live of it. */
-function adoptStranger(kit: Adopting, done: Adopted, label: string): void {
+function adoptStranger(kit: Adopting, done: Done, label: string): void {
   const about = { resource: label, field: "" };
   const found = kit.live.services.filter(({ name }) => label === `service/${name}`);
   const [service, ...others] = found;
   if (!service || others.length > 0) {
-    const why = label.startsWith("service/")
-      ? "there is not exactly one such live service"
-      : "only services can be taken in";
+    const isService = label.startsWith("service/");
+    const why = isService ? "there is not exactly one such live service" : "only services can be taken in";
     done.left.push({ ...about, reason: `${why}; write its entry by hand` });
     return;
   }
-  const before = new Set((differencesOf(kit, done.text) ?? []).map(keyOf));
-  const fitting = (text: string | null): text is string => {
-    const after = text === null ? null : differencesOf(kit, text);
-    return after?.every((one) => before.has(keyOf(one))) ?? false;
-  };
   const groups = kit.live.groups.filter(({ serviceIds }) => serviceIds.includes(service.id)).map(({ name }) => name);
-  let text = addItem({ text: done.text, spans: kit.readSpans(done.text) }, "/services", toEntry(service, groups));
-  if (!fitting(text)) {
+  const { text } = done.version;
+  const added = addItem({ text, spans: kit.readSpans(text) }, "/services", toEntry(service, groups));
+  let version = readFitting(kit, added, done.version);
+  const pointer = version?.blueprint.resources.find((one) => labelOf(one) === label)?.pointer;
+  if (version === null || pointer === undefined) {
     done.left.push({ ...about, reason: "its entry cannot be written by itself; write it by hand" });
     return;
   }
   for (const { field, live, types } of serviceRules) {
-    const pointer = kit.parse(text)?.resources.find((one) => labelOf(one) === label)?.pointer;
     // What has a call of its own was not read of a service that nobody named.
-    if (!types.includes(service.type) || pointer === undefined || ["routes", "headers", "domains"].includes(field))
-      continue;
-    text = addField(kit, text, { pointer, field, live: live(service, null) }, fitting);
+    if (!types.includes(service.type) || ["routes", "headers", "domains"].includes(field)) continue;
+    version = addField(kit, version, { pointer, field, live: live(service, null) });
   }
-  done.text = text;
+  done.version = version;
   done.adopted.push(about);
 }
 
 type Field = { pointer: string; field: string; live: Json };
 
-function addField(
-  kit: Adopting,
-  text: string,
-  { pointer, field, live }: Field,
-  fitting: (text: string | null) => text is string,
-): string {
-  const draft = { text, spans: kit.readSpans(text) };
-  if (live === null || isUsual(field, live) || draft.spans.has(`${pointer}/${field}`)) return text;
+function addField(kit: Adopting, version: Version, { pointer, field, live }: Field): Version {
+  const draft = { text: version.text, spans: kit.readSpans(version.text) };
+  if (live === null || isUsual(field, live) || draft.spans.has(`${pointer}/${field}`)) return version;
   for (const { member, value } of spellings(field, live)) {
-    const next = setMember(draft, `${pointer}/${member}`, value);
-    if (fitting(next)) return next;
+    const next = readFitting(kit, setMember(draft, `${pointer}/${member}`, value), version);
+    if (next) return next;
   }
-  return text;
+  return version;
 }
 
 /** What every service has that nobody has changed. */
