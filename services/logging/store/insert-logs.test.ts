@@ -59,9 +59,10 @@ test("a record is stored as it was, by COPY, by the insert that knows resends, a
   await fc.assert(
     fc.asyncProperty(rows, async (all) => {
       const first = toNewLog({ ...sample, id: uuidv7() });
-      // The second time one is known, so the others are tried with care.
+      const anywhere = (given: NewLog[]) => insertLogsAnywhere(pool, given);
+      // The second time one is known, so a COPY is refused and the others are tried with care.
       for (const known of [[], [first]]) {
-        for (const write of [buildInsertLogs(pool), (given: NewLog[]) => insertLogsAnywhere(pool, given)]) {
+        for (const write of [buildInsertLogs(pool, 0), buildInsertLogs(pool), anywhere]) {
           await pool.query("delete from logs");
           if (known.length > 0) await buildInsertLogs(pool)(known);
           expect(await write([...known, ...all.map(toNewLog)])).toBe(all.length);
@@ -78,24 +79,24 @@ const sample: LogRow = {
   ...{ traceId: null, correlationId: null, taskId: null, data: "{}" },
 };
 
-test("what is sent twice is stored once: in one statement, in two, in two at once", async () => {
+test.each([0, 200])("what is sent twice is stored once, with COPY from %d rows on", async (copyRowsMin) => {
   await using database = await freshDatabase();
-  const insert = buildInsertLogs(database.pool);
+  const insert = buildInsertLogs(database.pool, copyRowsMin);
   const make = (count: number) => Array.from({ length: count }, () => toNewLog({ ...sample, id: uuidv7() }));
   const [one, two, three] = [make(1), make(50), make(50)];
   expect(await insert([...one, ...one])).toBe(1);
-  const fresh = buildInsertLogs(database.pool);
+  const fresh = buildInsertLogs(database.pool, copyRowsMin);
   expect(await fresh(two)).toBe(50);
   expect(await fresh([...three.slice(0, 10), ...two])).toBe(10);
-  const both = await Promise.all([buildInsertLogs(database.pool)(three), buildInsertLogs(database.pool)(three)]);
-  expect(both[0] + both[1]).toBe(40);
+  const both = await Promise.all([1, 2].map(() => buildInsertLogs(database.pool, copyRowsMin)(three)));
+  expect(both.reduce((sum, stored) => sum + stored)).toBe(40);
   const { rows: found } = await database.pool.query("select count(*)::integer as n from logs");
   expect(found[0].n).toBe(101);
 });
 
-test("a statement that is refused leaves the connection fit for the next", async () => {
+test.each([0, 200])("a refused statement leaves the connection fit, with COPY from %d rows on", async (copyRowsMin) => {
   await using database = await freshDatabase();
-  const insert = buildInsertLogs(database.pool);
+  const insert = buildInsertLogs(database.pool, copyRowsMin);
   const refused = toNewLog({ ...sample, data: "{" });
   await expect(insert([refused])).rejects.toMatchObject({ code: "22P02" });
   const homeless = toNewLog({ ...sample, atMs: now + 90 * 86_400_000 });
