@@ -168,6 +168,7 @@ test("the same call with the same key is one deploy", async () => {
   const call = () =>
     box.call(`/render/deploy/${service.id}`, { method: "POST", body: {}, headers: { "idempotency-key": "once" } });
   const [first, second] = [await call(), await call()];
+  expect([second.status, second.text]).toEqual([first.status, first.text]);
   expect(second.body.taskId).toBe(first.body.taskId);
   expect(creations(box)).toHaveLength(1);
 });

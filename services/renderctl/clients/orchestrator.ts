@@ -61,6 +61,12 @@ const maxAnswerBytes = 16_777_216;
 export const endedStatuses: readonly TaskStatus[] = ["completed", "failed", "canceled"];
 
 type Options = { url: string; internalKey: string };
+type Sent = { signal: AbortSignal; headers?: Record<string, string>; body?: unknown };
+
+function isClosed(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : null;
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
+}
 
 function buildCaller(options: Options) {
   const base = options.url.replace(/\/+$/, "");
@@ -72,26 +78,31 @@ function buildCaller(options: Options) {
     maxResponseSize: maxAnswerBytes,
   });
 
-  async function call(
-    method: "GET" | "POST",
-    path: string,
-    { signal, headers = {}, body }: { signal: AbortSignal; headers?: Record<string, string>; body?: unknown },
-  ): Promise<Answer> {
+  async function send(method: "GET" | "POST", path: string, { signal, headers = {}, body }: Sent): Promise<Answer> {
+    const response = await request(base + path, {
+      method,
+      dispatcher: connections,
+      signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
+      headers: {
+        "x-internal-key": options.internalKey,
+        ...headers,
+        ...(body !== undefined && { "content-type": "application/json" }),
+      },
+      ...(body !== undefined && { body: JSON.stringify(body) }),
+    });
+    return { status: response.statusCode, body: await response.body.json() };
+  }
+
+  async function call(method: "GET" | "POST", path: string, sent: Sent): Promise<Answer> {
+    const isRepeatable = method === "GET" || sent.headers?.["idempotency-key"] !== undefined;
     try {
-      const response = await request(base + path, {
-        method,
-        dispatcher: connections,
-        signal: AbortSignal.any([signal, AbortSignal.timeout(timeoutMs)]),
-        headers: {
-          "x-internal-key": options.internalKey,
-          ...headers,
-          ...(body !== undefined && { "content-type": "application/json" }),
-        },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+      return await send(method, path, sent).catch((error: unknown) => {
+        // A connection that was kept may have been closed at the other end in the moment in which it was used.
+        if (isRepeatable && isClosed(error)) return send(method, path, sent);
+        throw error;
       });
-      return { status: response.statusCode, body: await response.body.json() };
     } catch (cause) {
-      signal.throwIfAborted();
+      sent.signal.throwIfAborted();
       throw unavailable("The orchestrator cannot be reached, and without a task nothing is done; try again.", 2, cause);
     }
   }

@@ -3,6 +3,7 @@ import { type ErrorCode, errorStatuses } from "@signalbox/common/contracts/error
 import type { TaskError } from "@signalbox/common/contracts/task.ts";
 import { ApiError } from "@signalbox/common/errors.ts";
 import type { Reply, RouteInput } from "@signalbox/common/route.ts";
+import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { Type } from "typebox";
 import type { SeenTask } from "../clients/orchestrator.ts";
 import type { Context } from "../context.ts";
@@ -45,7 +46,8 @@ export async function ask(context: Context, input: Input, asked: Asked): Promise
   const wanting = {
     onBehalfOf: personOf(input),
     trace: input.trace,
-    idempotencyKey: textOf(input.headers["idempotency-key"]),
+    // One of its own makes it safe to ask again when a connection is lost.
+    idempotencyKey: textOf(input.headers["idempotency-key"]) ?? `direct:${uuidv7()}`,
   };
   let task = await context.tasks.create({ type, payload, source: "renderctl" }, wanting, signal);
   const giveUpAt = performance.now() + context.askMs;
@@ -54,7 +56,17 @@ export async function ask(context: Context, input: Input, asked: Asked): Promise
     if (reply) return reply;
     if (performance.now() > giveUpAt) return toPending(task);
     await rest(pauseMs, undefined, { signal });
-    task = (await context.tasks.find(task.id, signal)) ?? task;
+    task = await lookAgain(context, task, signal);
+  }
+}
+
+/** The task goes on, whether it can be looked at or not; a caller is told of it when the time is over. */
+async function lookAgain({ tasks }: Context, task: SeenTask, signal: AbortSignal): Promise<SeenTask> {
+  try {
+    return (await tasks.find(task.id, signal)) ?? task;
+  } catch (error) {
+    if (error instanceof ApiError && error.status === 503) return task;
+    throw error;
   }
 }
 
