@@ -1,4 +1,5 @@
 import type { ComponentType } from "preact";
+import { OverviewScreen } from "../screens/overview.tsx";
 import { matchPath } from "./router.ts";
 
 export type ScreenProps = { params: Readonly<Record<string, string>> };
@@ -27,7 +28,8 @@ export const screens: readonly Screen[] = [
     group: "Now",
     keys: "g o",
     onPhone: true,
-    load: async () => (await import("../screens/overview.tsx")).OverviewScreen,
+    // Where most visits begin: one fetch less, and what it shares with the others is there already.
+    load: async () => OverviewScreen,
   },
   {
     path: "/activity",

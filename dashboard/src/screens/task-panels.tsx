@@ -1,7 +1,9 @@
 import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import { useApp } from "../app/context.ts";
+import { search } from "../app/router.ts";
 import { isPhone } from "../app/viewport.ts";
 import { toCurl } from "../domain/curl.ts";
 import { toPreview } from "../domain/diff.ts";
@@ -90,11 +92,19 @@ export function EventsPanel({ events }: { events: readonly TaskEvent[] }) {
 
 /** Every event with all it carries. */
 export function EventDataPanel({ events }: { events: readonly TaskEvent[] }) {
+  const asked = search.value.get("event");
+  useEffect(() => {
+    document.querySelector("[data-asked]")?.scrollIntoView({ block: "center" });
+  }, [asked]);
   return (
     <Panel title="Events with their data" meta={countOf(events.length, "event")}>
       <ol class="event-data">
         {events.map((event) => (
-          <li key={event.id}>
+          <li
+            key={event.id}
+            class={event.id === asked ? "trace-current" : undefined}
+            data-asked={event.id === asked ? "" : undefined}
+          >
             <p class="event-data-head">
               <span class={`lamp-word lamp-${eventLamp(event.kind)}`}>
                 <Glyph lamp={eventLamp(event.kind)} />

@@ -66,7 +66,9 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
     <li class="waterfall-row">
       <span class="waterfall-label">
         <Glyph lamp={lamp} />
-        <span>{span.label}</span>
+        <a href={`?tab=events&event=${span.eventId}`} title="The event that began it">
+          {span.label}
+        </a>
       </span>
       <span class="waterfall-lane">
         <span class={`bar bar-${span.kind} lamp-${lamp}`} style={{ left: `${left}%`, width: `${width}%` }}>
