@@ -160,7 +160,7 @@ test("500 alerts in a minute are at most 20 messages, and not one of them is los
   expect(telegram.messages(operator).find(({ document }) => document !== null)?.isSilent).toBe(true);
 }, 120_000);
 
-test("a muted chat is told of critical things only, and of the others together afterwards", async () => {
+test("a muted chat is told of critical things only, and of the others together when the mute ends, sooner too", async () => {
   await using telegram = await startTelegramStandIn({ token: "7300003:token" });
   await using muted = await startTelegram({ fleet, telegram, env: { TELEGRAM_BOT_TOKEN: "7300003:token" } });
   muted.say("/mute 1h");
@@ -170,9 +170,7 @@ test("a muted chat is told of critical things only, and of the others together a
   await notify({ text: "a fire", severity: "critical" }, muted);
   await muted.said(({ text }) => text.includes("a fire"));
   expect(telegram.messages(operator).some(({ text }) => text.includes("a warning"))).toBe(false);
-  await fleet.database.pool.query(
-    "update telegram_outbox set not_before = now() where bot = '7300003' and status = 'queued'",
-  );
+  muted.say("/mute off");
   const page = await muted.said(({ text }) => text.includes("a warning"));
   expect(page.text).toContain("another warning");
 });

@@ -118,7 +118,7 @@ async function mute({ kit, command, text }: CommandCall): Promise<Answer> {
     return html(
       "Say how long: <code>/mute 30m</code>, <code>/mute 2h</code>, <code>/mute 1d</code> or <code>/mute off</code>",
     );
-  await kit.store.muteChat({ chatId: command.place.chatId, seconds });
+  await kit.store.together((tables) => tables.muteChat({ chatId: command.place.chatId, seconds }));
   if (seconds === 0) return html("🔔 Alerts come here again.");
   return html(
     `🔕 No alerts here for ${escapeHtml(text || "1h")}, critical ones excepted. They are kept, and come together afterwards.`,

@@ -143,17 +143,33 @@ function toChat(row: Row): ChatState {
   };
 }
 
-/** @param seconds 0 ends it */
-export function muteChat(
+/**
+ * What was held back comes when the mute ends, also when that is sooner than was said first. Inside a transaction.
+ *
+ * @param seconds 0 ends it
+ */
+export async function muteChat(
   db: Queryable,
   bot: string,
   { chatId, seconds }: { chatId: number; seconds: number },
-): Promise<number> {
-  return exec(
+): Promise<void> {
+  const end = sql`now() + ${seconds} * interval '1 s'`;
+  // A mute that becomes longer, or comes on top of quiet hours, lets nothing out.
+  await exec(
     db,
     sql`
-    insert into telegram_chats (bot, chat_id, muted_until) values (${bot}, ${chatId}, now() + ${seconds} * interval '1 s')
-    on conflict (bot, chat_id) do update set muted_until = excluded.muted_until`,
+    update telegram_outbox set not_before = least(not_before, ${end})
+     where bot = ${bot} and chat_id = ${chatId} and status = 'queued' and slot like 'storm:%'
+       and (${seconds} = 0 or exists (
+         select 1 from telegram_chats c where c.bot = ${bot} and c.chat_id = ${chatId} and c.muted_until > ${end}))`,
+  );
+  await exec(
+    db,
+    sql`
+    insert into telegram_chats as c (bot, chat_id, muted_until) values (${bot}, ${chatId}, ${end})
+    on conflict (bot, chat_id) do update
+       set muted_until = excluded.muted_until,
+           storm = case when ${seconds} = 0 then c.storm - 'heldUntil' else c.storm end`,
   );
 }
 
