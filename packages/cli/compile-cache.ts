@@ -32,6 +32,8 @@ export const serviceFlags = ["--max-semi-space-size=4", "--liftoff-only"];
  */
 export const loggingFlags = ["--max-semi-space-size=8", "--max-old-space-size=256", "--liftoff-only"];
 export const serviceMemory = { MALLOC_ARENA_MAX: "2" };
+/** glibc would move this limit up with each large piece that is freed, and soon give back none of them to the system. */
+export const loggingMemory = { ...serviceMemory, MALLOC_MMAP_THRESHOLD_: "131072" };
 
 /** Fills the cache if it is not of these sources. A cache is no need: whatever goes wrong here costs memory, not function. */
 export async function warmCompileCache(repository: string, programs: string[]): Promise<void> {

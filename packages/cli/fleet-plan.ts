@@ -1,6 +1,6 @@
 import { join } from "node:path";
 import type { ServicePlan } from "./child.ts";
-import { compileCacheFolder, loggingFlags, serviceFlags, serviceMemory } from "./compile-cache.ts";
+import { compileCacheFolder, loggingFlags, loggingMemory, serviceFlags, serviceMemory } from "./compile-cache.ts";
 import { findText } from "./home.ts";
 import { localUrl } from "./ports.ts";
 
@@ -109,7 +109,7 @@ function planService(
   const env = {
     ...passedOn(options.values),
     NODE_COMPILE_CACHE: compileCacheFolder(options.repository),
-    ...serviceMemory,
+    ...(role === "logging" ? loggingMemory : serviceMemory),
     ...own,
   };
   const flags = role === "logging" ? loggingFlags : serviceFlags;
