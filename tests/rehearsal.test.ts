@@ -1,6 +1,9 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
-import { type Rehearsal, readRehearsal, tellPosthog, tellRender } from "./dashboard-story.fixture.ts";
+import { callService, type Rehearsal, readRehearsal, tellPosthog, tellRender } from "./dashboard-story.fixture.ts";
 import { connectClient, fleetPlace, readFleetFile, runStart } from "./fleet.fixture.ts";
 
 type Emulators = Record<string, { url: string }>;
@@ -37,7 +40,9 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
   const phone = openPhone(file.emulators.telegram?.url ?? "");
   await phone.say("hello from the phone");
   await phone.hears("the echo", (text) => text.includes("hello from the phone"));
-  await tryReading(await readRehearsal(place.home), phone);
+  const rehearsal = await readRehearsal(place.home);
+  await tryReading(rehearsal, phone);
+  await tryRender(rehearsal, place.home);
 
   const github = file.emulators.github?.url;
   const [hook] = await read<{ id: number }[]>(`${github}/__control/hooks`);
@@ -54,7 +59,7 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
     async () => (await client.call<{ items: unknown[] }>("GET", "/tasks?type=github.event")).body.items.length === 1,
     { timeoutMs: 30_000, what: "the task of the push" },
   );
-}, 180_000);
+}, 300_000);
 
 type Said = { from: string; text: string };
 
@@ -91,4 +96,42 @@ async function tryReading(fleet: Rehearsal, phone: ReturnType<typeof openPhone>)
   await phone.say("/findings");
   const findings = await phone.hears("the finding", (text) => text.includes("Sign-ups") && text.includes("(open)"));
   expect(findings.text).toMatch(/^(?:🔴|🟠)/);
+}
+
+function signalbox(home: string, ...words: string[]): Promise<{ code: number | null; out: string }> {
+  const env = { PATH: process.env.PATH ?? "", HOME: home, SIGNALBOX_HOME: home };
+  const child = spawn(process.execPath, [join(repositoryRoot, "packages/cli/signalbox.ts"), ...words], { env });
+  let out = "";
+  child.stdout.on("data", (chunk) => {
+    out += chunk;
+  });
+  child.stderr.on("data", (chunk) => {
+    out += chunk;
+  });
+  return new Promise((resolve) => child.on("close", (code) => resolve({ code, out })));
+}
+
+/** The account becomes the fleet of the blueprint, a change by hand is a drift, and the file can take it. */
+async function tryRender(fleet: Rehearsal, home: string): Promise<void> {
+  const planned = await signalbox(home, "render", "plan");
+  expect(planned).toMatchObject({ code: 0, out: expect.stringContaining("+ create database/signalbox") });
+  const applied = await signalbox(home, "render", "apply", "--yes");
+  expect([applied.code, applied.out.trimEnd().split("\n").at(-1)]).toEqual([
+    0,
+    expect.stringMatching(/^apply .*: done$/),
+  ]);
+  expect((await signalbox(home, "render", "drift")).out).toContain("no drift");
+  const { items } = await callService<{ items: { id: string; name: string }[] }>(
+    fleet,
+    "renderctl",
+    "/render/services",
+  );
+  const id = items.find(({ name }) => name === "signalbox-logging")?.id;
+  await callService(fleet, "renderctl", `/render/services/${id}/env`, {
+    method: "PATCH",
+    body: { env: { MINE: "x" } },
+  });
+  expect((await signalbox(home, "render", "drift")).out).toContain("envVars.MINE");
+  const adopted = await signalbox(home, "render", "adopt");
+  expect(adopted).toMatchObject({ code: 0, out: expect.stringContaining("+      - key: MINE\n+        sync: false") });
 }

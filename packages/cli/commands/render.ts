@@ -17,20 +17,21 @@ type Plan = {
   orphans?: unknown[];
 };
 
-const actions: Record<string, (invocation: Invocation) => Promise<ExitCode>> = { plan, apply, drift };
+const actions: Record<string, (invocation: Invocation) => Promise<ExitCode>> = { plan, apply, drift, adopt };
 
 export const render: Command = {
   name: "render",
-  usage: "plan|apply|drift [options]",
+  usage: "plan|apply|drift|adopt [options]",
   summary: "Compare Render with the blueprint, and make it match",
   help: `  plan            what applying would do; nothing is changed   (--prune also shows what would be deleted)
   apply           the same, and then, once you agree, does just that: --plan ID of a plan that you saw, --yes without asking
-  drift           where Render differs from the blueprint`,
+  drift           where Render differs from the blueprint
+  adopt           a patch of the blueprint that takes Render as it is, for git apply; nothing is changed`,
   options: { prune: { type: "boolean" }, plan: { type: "string" }, yes: { type: "boolean" } },
   async run(invocation) {
     const [name = "", ...more] = invocation.positionals;
     const action = actions[name];
-    if (action === undefined) throw usageError("say what: signalbox render plan, apply or drift");
+    if (action === undefined) throw usageError("say what: signalbox render plan, apply, drift or adopt");
     noneOf(more);
     return action(invocation);
   },
@@ -107,17 +108,17 @@ async function agree(remote: Remote, isAgreed: boolean, terminal: Terminal, prun
 }
 
 type Following = Pick<Invocation, "terminal" | "signal">;
-type Ledger = { status: string; steps: { id: string; resource: string; state: string }[] };
+type Ledger = { state: string; error?: string | null; steps: { id: string; resource: string; state: string }[] };
 
 async function followApply(remote: Remote, id: string, { terminal, signal }: Following): Promise<ExitCode> {
   const told = new Set<string>();
   for (;;) {
     const ledger = (await remote.call(`/render/applies/${id}`, { service })) as Ledger;
     tellSteps(ledger, told, terminal);
-    if (ledger.status !== "running" && ledger.status !== "pending") {
+    if (ledger.state === "done" || ledger.state === "failed") {
       terminal.document(ledger);
-      terminal.line(`apply ${id}: ${ledger.status}`);
-      return ledger.status === "succeeded" ? exitCodes.done : exitCodes.failed;
+      terminal.line(`apply ${id}: ${ledger.state}${ledger.error ? `, ${plain(ledger.error)}` : ""}`);
+      return ledger.state === "done" ? exitCodes.done : exitCodes.failed;
     }
     await delay(pollMs, undefined, { signal });
   }
@@ -143,5 +144,18 @@ async function drift({ terminal, remote }: Invocation): Promise<ExitCode> {
   ]);
   if (rows.length === 0) terminal.line("no drift: Render is as the blueprint says");
   else for (const line of toTable(["resource", "field", "kind", "expected", "actual"], rows)) terminal.line(line);
+  return exitCodes.done;
+}
+
+type Adoption = { patch: string; left: { resource: string; field: string; reason: string }[] };
+
+/** The patch alone is on stdout, so that it can be piped. */
+async function adopt({ terminal, remote }: Invocation): Promise<ExitCode> {
+  const asked = { service, method: "POST", body: {}, timeoutMs: 120_000 } as const;
+  const made = (await (await remote()).call("/render/drift/adopt", asked)) as Adoption;
+  terminal.document(made);
+  if (made.patch !== "") terminal.line(made.patch.trimEnd());
+  for (const { resource, field, reason } of made.left) terminal.note(plain(`left: ${resource} ${field} ${reason}`));
+  if (made.patch === "" && made.left.length === 0) terminal.note("no drift: Render is as the blueprint says");
   return exitCodes.done;
 }
