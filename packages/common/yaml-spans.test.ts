@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { load } from "js-yaml";
 import { expect, test } from "vitest";
-import { readSpans } from "./yaml-spans.ts";
+import { readSpans, type YamlSpan } from "./yaml-spans.ts";
 
 const odd = `# a comment
 plain: one two # behind
@@ -41,15 +41,19 @@ test.each([
   const value = load(text);
   const spans = readSpans(text);
   expect(spans.size).toBeGreaterThan(20);
-  for (const [pointer, { kind, isFlow, start, end, member }] of spans) {
-    const piece = text.slice(start, end);
-    if ((kind === "scalar" && !piece.includes("|")) || isFlow) {
-      expect([pointer, piece === "" ? null : load(piece)]).toEqual([pointer, valueAt(value, pointer)]);
-    }
-    if (kind !== "scalar" && !isFlow) {
-      const column = start - (text.lastIndexOf("\n", start - 1) + 1);
-      expect([pointer, load(" ".repeat(column) + piece)]).toEqual([pointer, valueAt(value, pointer)]);
-    }
-    if (member !== null) expect([pointer, text[member.afterColon - 1]]).toEqual([pointer, ":"]);
+  for (const [pointer, span] of spans) {
+    if (!isBlockText(text, span)) expect([pointer, readPiece(text, span)]).toEqual([pointer, valueAt(value, pointer)]);
+    if (span.member !== null) expect([pointer, text[span.member.afterColon - 1]]).toEqual([pointer, ":"]);
   }
 });
+
+const isBlockText = (text: string, { kind, start, end }: YamlSpan) =>
+  kind === "scalar" && text.slice(start, end).includes("|");
+
+/** As if it stood alone, in the column in which it stands. */
+function readPiece(text: string, { kind, isFlow, start, end }: YamlSpan): unknown {
+  const piece = text.slice(start, end);
+  if (piece === "") return null;
+  const column = start - (text.lastIndexOf("\n", start - 1) + 1);
+  return load(kind === "scalar" || isFlow ? piece : " ".repeat(column) + piece);
+}
