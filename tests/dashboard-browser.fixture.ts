@@ -107,3 +107,44 @@ export async function findViolations(page: Page): Promise<string[]> {
     return violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => `${id}: ${html.slice(0, 160)}`));
   });
 }
+
+type Box = { text: string; left: number; right: number; top: number; bottom: number };
+
+/** Where the texts and buttons of each heading, row and bar are. */
+function readBoxes(page: Page): Promise<Box[][]> {
+  return page.evaluate(() => {
+    const bars = ".panel-head, .page-head, .actions, .needs-item, .finding-row, .approval-row, .step-head, .rate";
+    const isText = (element: Element) => element.children.length === 0 && (element.textContent ?? "").trim() !== "";
+    const isShown = (element: Element) =>
+      element.checkVisibility({ opacityProperty: true }) && !element.closest(".hidden, svg");
+    const isInside = (element: Element) => Boolean(element.parentElement?.closest("button, .button"));
+    const isLeaf = (element: Element) =>
+      (element.matches("button, .button") || isText(element)) && !isInside(element) && isShown(element);
+    return [...document.querySelectorAll(bars)].map((bar) =>
+      [...bar.querySelectorAll("*")].filter(isLeaf).flatMap((leaf) =>
+        // A text that runs over two lines has a box in each.
+        [...leaf.getClientRects()].map(({ left, right, top, bottom }) => {
+          return { text: leaf.textContent ?? "", left, right, top, bottom };
+        }),
+      ),
+    );
+  });
+}
+
+function doOverlap(one: Box, other: Box): boolean {
+  const width = Math.min(one.right, other.right) - Math.max(one.left, other.left);
+  const height = Math.min(one.bottom, other.bottom) - Math.max(one.top, other.top);
+  return width > 2 && height > 6;
+}
+
+/** Texts that lie over each other, which no tool for accessibility sees. */
+export async function findOverlaps(page: Page): Promise<string[]> {
+  return (await readBoxes(page)).flatMap((boxes) =>
+    boxes.flatMap((one, index) =>
+      boxes
+        .slice(index + 1)
+        .filter((other) => doOverlap(one, other))
+        .map((other) => `“${one.text}” over “${other.text}”`),
+    ),
+  );
+}

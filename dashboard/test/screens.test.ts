@@ -98,6 +98,9 @@ browserTest("a monitor is replaced at the version that was on screen", async (st
   stage.expectComplaint(/409/);
   await withWatcher(stage, async (watcher) => {
     watcher.on("GET /findings", () => listOf());
+    watcher.on("GET /watch/status", () => ({
+      body: { mode: "observe", stopped: { isStopped: false }, lastRunAt: null, closedUntil: null },
+    }));
     watcher.on("GET /monitors", () => listOf(aMonitor));
     watcher.on("PUT /monitors/signups", () =>
       refusal(409, "version_conflict", "The monitor is not the one that you saw: it is at version 5."),

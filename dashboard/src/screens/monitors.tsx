@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useApp } from "../app/context.ts";
 import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useQuery } from "../app/query.ts";
 import type { Monitor } from "../domain/finding.ts";
 import { countOf } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
@@ -32,6 +33,7 @@ export function MonitorsTab() {
   };
   return (
     <>
+      <WatcherPanel />
       <QueryNote query={state} onRetry={monitors.query.reload} rows={5} />
       {state.data && monitors.rows.length === 0 && (
         <Empty title="Nothing is watched">
@@ -162,5 +164,67 @@ function EditDialog({ monitor, onClose, onSaved }: { monitor: Monitor; onClose: 
         <JsonArea id="monitor-json" rows={14} value={value.value} onValue={(next) => (value.value = next)} />
       </div>
     </ConfirmCall>
+  );
+}
+
+type WatchStatus = {
+  mode: string;
+  stopped: { isStopped: boolean; why?: string | null };
+  lastRunAt: string | null;
+  closedUntil: string | null;
+};
+
+const modeWords: Record<string, string> = {
+  observe: "It observes: findings are told, nothing is proposed.",
+  propose: "It proposes: what would put a finding right becomes a task that waits for you.",
+  execute: "It executes what it is allowed to, and proposes the rest.",
+};
+
+/** What the watcher may do, and the brake. */
+function WatcherPanel() {
+  const app = useApp();
+  const query = useQuery<WatchStatus>("watch status", (signal) =>
+    app.rest.call("posthog-watcher", "/watch/status", { signal }),
+  );
+  const asking = useSignal(false);
+  const status = query.state.value.data;
+  if (!status) return null;
+  const { isStopped, why } = status.stopped;
+  const words = isStopped ? "Let it execute again" : "Stop executing";
+  return (
+    <div class="panel panel-body plan-sum">
+      <p>
+        <strong>{isStopped ? "The brake is on." : (modeWords[status.mode] ?? status.mode)}</strong> {isStopped && why}
+        {status.lastRunAt && (
+          <span class="muted">
+            {" "}
+            It looked <Age at={status.lastRunAt} /> ago.
+          </span>
+        )}
+      </p>
+      {(status.mode === "execute" || isStopped) && (
+        <button type="button" class="button" onClick={() => (asking.value = true)}>
+          {words}
+        </button>
+      )}
+      {asking.value && (
+        <ConfirmCall
+          title={`${words}?`}
+          button={words}
+          danger={!isStopped}
+          onClose={() => (asking.value = false)}
+          onDone={query.reload}
+          send={() =>
+            app.rest.call("posthog-watcher", isStopped ? "/watch/resume" : "/watch/stop", { method: "POST", body: {} })
+          }
+        >
+          <p>
+            {isStopped
+              ? "What it is allowed to do it does again unasked."
+              : "Nothing is done unasked any more; what is under way ends."}
+          </p>
+        </ConfirmCall>
+      )}
+    </div>
   );
 }
