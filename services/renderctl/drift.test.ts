@@ -187,6 +187,20 @@ test("a watch that dies after any of its steps is finished by the next one: one 
   expect(notices).toHaveLength(1);
 });
 
+test("several processes that see the same in the same moment ask once and tell once", async () => {
+  await using fleet = await openWatch();
+  await fleet.apply();
+  fleet.service("logging").details.healthCheckPath = "/";
+  const ends = await Promise.allSettled(Array.from({ length: 4 }, () => fleet.watch(fleet.build())));
+  expect(ends.map(({ status }) => status)).toEqual(["fulfilled", "fulfilled", "fulfilled", "fulfilled"]);
+  const [task, ...others] = await fleet.asking();
+  expect(others).toEqual([]);
+  expect(await fleet.drifts()).toMatchObject([{ taskId: task?.id }]);
+  await eventually(() => fleet.notices.length > 0, { what: "the notice" });
+  await fleet.watch();
+  expect([(await fleet.asking()).length, fleet.notices.length]).toEqual([1, 1]);
+});
+
 test("who last had a hand in it is named, from Render's audit log where there is one", async () => {
   await using fleet = await openWatch();
   const { render, drifts } = fleet;
