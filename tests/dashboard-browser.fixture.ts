@@ -148,3 +148,37 @@ export async function findOverlaps(page: Page): Promise<string[]> {
     ),
   );
 }
+
+/** Every screen with an address that shows something, and what it shows. */
+export async function listPaths(): Promise<[path: string, shows: string | RegExp][]> {
+  const failed = (await orchestrator<{ items: Task[] }>("/tasks?status=failed")).items[0];
+  const findings = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
+  const services = await callService<{ items: { id: string }[] }>(fleet, "renderctl", "/render/services");
+  const deliveries = await orchestrator<{ items: { id: string }[] }>("/webhooks/deliveries");
+  return [
+    ["/", /needs? you/],
+    ["/activity", /From here on live/],
+    ["/approvals", "What it will do"],
+    ["/approvals?tab=decided", /decisions? among/],
+    ["/findings?status=open", /Sign-ups: down/],
+    [`/findings/${findings.items[0]?.id}`, "What happened near it"],
+    ["/findings?tab=monitors", "Page views"],
+    ["/tasks?status=failed", "The card was declined by its bank"],
+    [`/tasks/${failed?.id}?tab=events`, "Events with their data"],
+    [`/trace/${failed?.traceId}`, "What happened"],
+    ["/new-task?type=render.deploy", "Start render.deploy"],
+    ["/schedules", "Nightly clean-up"],
+    [`/deliveries?sel=${deliveries.items[0]?.id}`, "Rules"],
+    ["/subscriptions", "https://hooks.example.com/signalbox"],
+    ["/logs?level=warn", /The card was declined/],
+    ["/analytics?window=1h", "Wait and run times"],
+    ["/infra?name=shop-api", "shop-api.onrender.com"],
+    [`/infra/${services.items[0]?.id}?tab=env`, "LOG_LEVEL"],
+    ["/infra?tab=drift", "service/signalbox-orchestrator"],
+    ["/infra?tab=plan", "Nothing is planned"],
+    ["/infra?tab=repairs", "No build has needed a repair"],
+    ["/agents?sel=renderctl", "render.deploy.cancel"],
+    ["/config", "posthog-watcher"],
+    ["/settings", "Live connection"],
+  ];
+}

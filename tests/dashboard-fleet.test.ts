@@ -8,6 +8,7 @@ import {
   findViolations,
   fleet,
   getTask,
+  listPaths,
   open,
   orchestrator,
   waitingTask,
@@ -16,39 +17,6 @@ import {
 import { callService, createTask } from "./dashboard-story.fixture.ts";
 
 /* The dashboard's screens by their acceptance checks, in a real browser, on a whole fleet in rehearsal. */
-
-async function listPaths(): Promise<[path: string, shows: string | RegExp][]> {
-  const failed = (await orchestrator<{ items: Task[] }>("/tasks?status=failed")).items[0];
-  const findings = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
-  const services = await callService<{ items: { id: string }[] }>(fleet, "renderctl", "/render/services");
-  const deliveries = await orchestrator<{ items: { id: string }[] }>("/webhooks/deliveries");
-  return [
-    ["/", /needs? you/],
-    ["/activity", /From here on live/],
-    ["/approvals", "What it will do"],
-    ["/approvals?tab=decided", /decisions? among/],
-    ["/findings?status=open", /Sign-ups: down/],
-    [`/findings/${findings.items[0]?.id}`, "What happened near it"],
-    ["/findings?tab=monitors", "Page views"],
-    ["/tasks?status=failed", "The card was declined by its bank"],
-    [`/tasks/${failed?.id}?tab=events`, "Events with their data"],
-    [`/trace/${failed?.traceId}`, "What happened"],
-    ["/new-task?type=render.deploy", "Start render.deploy"],
-    ["/schedules", "Nightly clean-up"],
-    [`/deliveries?sel=${deliveries.items[0]?.id}`, "Rules"],
-    ["/subscriptions", "https://hooks.example.com/signalbox"],
-    ["/logs?level=warn", /The card was declined/],
-    ["/analytics?window=1h", "Wait and run times"],
-    ["/infra?name=shop-api", "shop-api.onrender.com"],
-    [`/infra/${services.items[0]?.id}?tab=env`, "LOG_LEVEL"],
-    ["/infra?tab=drift", "service/signalbox-orchestrator"],
-    ["/infra?tab=plan", "Nothing is planned"],
-    ["/infra?tab=repairs", "No build has needed a repair"],
-    ["/agents?sel=renderctl", "render.deploy.cancel"],
-    ["/config", "posthog-watcher"],
-    ["/settings", "Live connection"],
-  ];
-}
 
 for (const colorScheme of ["light", "dark"] as const) {
   fact(`every screen opens by its address, shows what it is for, and axe finds nothing, ${colorScheme}`, async () => {
@@ -88,8 +56,10 @@ fact("a new approval is on the overview within a second, in its count and in the
     const link = page.locator(`a[href="/approvals?sel=${task.id}"]`);
     await link.waitFor();
     waits.push(performance.now() - startedAt);
-    const count = /^\d+/.exec((await page.getByRole("heading", { level: 1 }).textContent()) ?? "")?.[0];
-    expect(await page.title()).toBe(`(${count}) Overview · Signalbox`);
+    await page.waitForFunction(() => {
+      const count = /^\d+/.exec(document.querySelector("h1")?.textContent ?? "")?.[0];
+      return document.title === `(${count}) Overview · Signalbox`;
+    });
     await orchestrator(`/task/${task.id}/cancel`, { body: {} });
     await link.waitFor({ state: "detached" });
   }
@@ -153,6 +123,60 @@ fact("by keyboard alone: from the overview to an approval and through it", async
   await eventually(async () => (await getTask(task.id)).status === "completed", { what: "the approved run" });
 });
 
+const findService = async (wanted: string) => {
+  type Services = { items: { id: string; name: string }[] };
+  const { items } = await callService<Services>(fleet, "renderctl", "/render/services");
+  return items.find(({ name }) => name === wanted)?.id;
+};
+
+fact("axe finds nothing in the dialogs either", async () => {
+  const findings = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
+  const service = `/infra/${await findService("shop-web")}`;
+  const finding = `/findings/${findings.items[0]?.id}`;
+  const dialogs: [path: string, button: string][] = [
+    ["/schedules", "New schedule"],
+    ["/schedules", "Edit Nightly clean-up"],
+    ["/schedules", "Delete Nightly clean-up"],
+    ["/subscriptions", "New subscription"],
+    [service, "Deploy"],
+    [service, "Roll back"],
+    [service, "Change environment"],
+    [finding, "Snooze"],
+    [finding, "Decline"],
+    ["/findings?tab=monitors", "Edit signups"],
+  ];
+  const page = await open("/", { reducedMotion: "reduce" });
+  const found: string[] = [];
+  for (const [path, button] of dialogs) {
+    await page.goto(fleet.dashboard.url + path);
+    await page.getByRole("button", { name: button, exact: true }).click();
+    await page.getByRole("dialog").waitFor();
+    for (const violation of await findViolations(page)) found.push(`${button}: ${violation}`);
+    await page.keyboard.press("Escape");
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+  }
+  expect(found).toEqual([]);
+});
+
+fact("a deploy is asked for, approved at the version on screen, and stands among the service's deploys", async () => {
+  const id = await findService("shop-worker");
+  const page = await open(`/infra/${id}`);
+  await page.getByRole("button", { name: "Deploy", exact: true }).click();
+  await page.getByLabel("clearCache").check();
+  await page.getByRole("button", { name: "Ask for approval" }).click();
+  await page.getByRole("button", { name: "Approve version 1" }).waitFor();
+  const payload = page.getByRole("region", { name: "Payload" });
+  await payload.getByText("clearCache").waitFor();
+  const taskId = page.url().split("/").at(-1) ?? "";
+  await page.getByRole("button", { name: "Approve version 1" }).click();
+  await eventually(async () => (await getTask(taskId)).status === "completed", {
+    timeoutMs: 60_000,
+    what: "the deploy",
+  });
+  await page.goto(`${fleet.dashboard.url}/infra/${id}`);
+  await page.locator(`a[href="/tasks/${taskId}"]`).waitFor();
+});
+
 fact("a finding that is snoozed leaves the overview and returns on time", async () => {
   const page = await open("/");
   const item = page.getByRole("link", { name: /^Open Sign-ups/ });
@@ -180,12 +204,7 @@ fact("a declined finding keeps its reason", async () => {
 });
 
 fact("an environment is changed through a task, and no value is in the page or its storage", async () => {
-  const { items } = await callService<{ items: { id: string; name: string }[] }>(
-    fleet,
-    "renderctl",
-    "/render/services",
-  );
-  const page = await open(`/infra/${items.find(({ name }) => name === "shop-web")?.id}?tab=env`);
+  const page = await open(`/infra/${await findService("shop-web")}?tab=env`);
   await page.getByRole("button", { name: "Change environment" }).click();
   await page.getByLabel("Key", { exact: true }).fill("PAYMENT_TOKEN");
   await page.getByLabel("New value").fill("s3cr3t-value-4711");

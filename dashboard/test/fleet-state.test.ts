@@ -49,6 +49,20 @@ browserTest(
   },
 );
 
+browserTest(
+  "a service that stops is shown within 20 s, without anybody asking",
+  async ({ fleet, open, expectComplaint }) => {
+    expectComplaint(/ERR_CONNECTION_REFUSED/);
+    const page = await open("/config");
+    const logging = page.getByRole("region", { name: "logging" });
+    await logging.getByText("ok", { exact: true }).waitFor();
+    await fleet.logging.close();
+
+    await logging.getByText("not reachable", { exact: true }).waitFor({ timeout: 20_000 });
+    await page.getByRole("region", { name: "orchestrator" }).getByText("ok", { exact: true }).waitFor();
+  },
+);
+
 browserTest("settings that are missing or invalid come first, with what they say", async ({ fleet, open }) => {
   const settings = [
     { key: "DATABASE_URL", status: "set", required: true, secret: true },

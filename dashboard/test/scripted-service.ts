@@ -47,6 +47,7 @@ export class ScriptedService {
   readonly server: Server;
   readonly asked: Asked[] = [];
   readonly #routes = new Map<string, Handle>();
+  #port = 0;
   allowedOrigin: string | null = null;
   accepted = basic;
 
@@ -63,8 +64,9 @@ export class ScriptedService {
     this.#routes.set(route, handle);
   }
 
+  /** Where it is, also after it was closed: a page goes on asking there. */
   get url(): string {
-    return `http://127.0.0.1:${(this.server.address() as AddressInfo).port}`;
+    return `http://127.0.0.1:${this.#port}`;
   }
 
   countOf(route: string): number {
@@ -72,7 +74,12 @@ export class ScriptedService {
   }
 
   listen(port = 0): Promise<void> {
-    return new Promise((resolve) => this.server.listen(port, "127.0.0.1", () => resolve()));
+    return new Promise((resolve) =>
+      this.server.listen(port, "127.0.0.1", () => {
+        this.#port = (this.server.address() as AddressInfo).port;
+        resolve();
+      }),
+    );
   }
 
   async close(): Promise<void> {

@@ -4,7 +4,7 @@ import type { Finding } from "../domain/finding.ts";
 import type { FleetConfig } from "../net/config.ts";
 import type { Rest } from "../net/rest.ts";
 import type { Batch } from "../store/live.ts";
-import { hasLogOf } from "./items.ts";
+import { hasNewsOf } from "./news.ts";
 
 /*
  * What needs a person and is not a task: findings and drift. No frame tells of them, so they are read at sign-in, whenever reads
@@ -75,8 +75,8 @@ export function buildAsides({ rest, config, isSignedIn, epoch }: Parts): Asides 
     drifted,
     readFindings,
     noteBatch(batch) {
-      if (hasWatcher && hasLogOf(batch, "posthog-watcher")) readFindings();
-      if (hasRender && hasLogOf(batch, "renderctl")) readDrift();
+      if (hasWatcher && hasNewsOf(batch, "posthog-watcher")) readFindings();
+      if (hasRender && hasNewsOf(batch, "renderctl")) readDrift();
     },
   };
 }

@@ -75,8 +75,3 @@ export function useReloadOn(reload: () => void, concerns: (batch: Batch) => bool
     };
   }, [app]);
 }
-
-/** The stream told of a log record of a service: what that service answers with may be another now. */
-export function hasLogOf(batch: Batch, service: string): boolean {
-  return batch.rows.some((row) => row.kind === "log" && row.log.service === service);
-}

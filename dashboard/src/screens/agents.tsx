@@ -1,5 +1,6 @@
 import type { Agent, AgentType } from "@signalbox/common/contracts/agent.ts";
-import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useItems, useReloadOn } from "../app/items.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { search, setParam } from "../app/router.ts";
 import { formatDuration } from "../domain/time.ts";
 import { countOf } from "../domain/words.ts";
@@ -15,7 +16,7 @@ export function AgentsScreen() {
   useReloadOn(
     agents.query.reload,
     (batch) =>
-      hasLogOf(batch, "orchestrator") ||
+      hasNewsOf(batch, "orchestrator") ||
       batch.events.some(({ kind }) => kind === "started" || kind === "completed" || kind === "failed"),
   );
   const state = agents.query.state.value;

@@ -1,8 +1,9 @@
 import { useSignal } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { useApp } from "../app/context.ts";
-import { hasLogOf, useReloadOn } from "../app/items.ts";
+import { useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { useQuery } from "../app/query.ts";
 import { navigate } from "../app/router.ts";
 import type { ScreenProps } from "../app/routes.ts";
@@ -43,7 +44,7 @@ function FindFinding({ id }: { id: string }) {
   const app = useApp();
   const path = `/findings/${encodeURIComponent(id)}`;
   const query = useQuery<FindingWithEvents>(path, (signal) => app.rest.call("posthog-watcher", path, { signal }));
-  useReloadOn(query.reload, (batch) => hasLogOf(batch, "posthog-watcher"));
+  useReloadOn(query.reload, (batch) => hasNewsOf(batch, "posthog-watcher"));
   const state = query.state.value;
   if (!state.data && (state.failure?.status === 404 || state.failure?.status === 400))
     return (

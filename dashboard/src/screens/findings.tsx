@@ -1,5 +1,6 @@
 import { useApp } from "../app/context.ts";
-import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useItems, useReloadOn } from "../app/items.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { search } from "../app/router.ts";
 import { matchesRow, toApi, valuesOf, withValues } from "../domain/filter.ts";
 import { describeChange, type Finding, type FindingStatus, findingStatuses, type Severity } from "../domain/finding.ts";
@@ -73,7 +74,7 @@ function FindingsTab() {
   const { query } = toApi(filter.terms, findingVocabulary, 0);
   const findings = useItems<Finding>("posthog-watcher", "/findings", query);
   useLinkKeys(".finding-list", "finding");
-  useReloadOn(findings.query.reload, (batch) => hasLogOf(batch, "posthog-watcher"));
+  useReloadOn(findings.query.reload, (batch) => hasNewsOf(batch, "posthog-watcher"));
   const rows = findings.rows.filter((row) => matchesRow(row, filter.terms, findingVocabulary, 0));
   const state = findings.query.state.value;
   return (

@@ -1,5 +1,6 @@
 import type { DriftList } from "@signalbox/common/contracts/blueprint.ts";
-import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useItems, useReloadOn } from "../app/items.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { toPreview } from "../domain/diff.ts";
 import { countOf } from "../domain/words.ts";
 import { Empty, Panel, QueryNote } from "../ui/parts.tsx";
@@ -18,7 +19,7 @@ const kindWords: Record<Drift["kind"], string> = {
 /** Where Render differs from the blueprint; of one resource when it is named. */
 export function DriftPanel({ resource }: { resource?: string }) {
   const drifts = useItems<Drift>("renderctl", "/render/drift");
-  useReloadOn(drifts.query.reload, (batch) => hasLogOf(batch, "renderctl"));
+  useReloadOn(drifts.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   const rows = drifts.rows.filter((drift) => resource === undefined || drift.resource === resource);
   const groups = Map.groupBy(rows, (drift) => drift.resource);
   const state = drifts.query.state.value;

@@ -241,7 +241,7 @@ function ApplyView({ id }: { id: string }) {
   );
   const state = query.state.value;
   const apply = state.data;
-  useReloadOn(query.reload, (batch) => apply === null || batch.events.some(({ taskId }) => taskId === apply.taskId));
+  useReloadOn(query.reload, (batch) => batch.events.some(({ taskId }) => taskId === apply?.taskId));
   return (
     <>
       <QueryNote query={state} onRetry={query.reload} rows={6} />

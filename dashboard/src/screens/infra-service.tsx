@@ -1,7 +1,8 @@
 import { useSignal } from "@preact/signals";
 import { useApp } from "../app/context.ts";
-import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useItems, useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { useQuery } from "../app/query.ts";
 import { navigate, search } from "../app/router.ts";
 import type { ScreenProps } from "../app/routes.ts";
@@ -35,7 +36,7 @@ export function InfraServiceScreen({ params }: ScreenProps) {
 /** renderctl answers with lists only; an account has few services. */
 function FindService({ id }: { id: string }) {
   const services = useItems<RenderService>("renderctl", "/render/services", { limit: 100 });
-  useReloadOn(services.query.reload, (batch) => hasLogOf(batch, "renderctl"));
+  useReloadOn(services.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   useKeys({ Escape: ["Back to the services", () => navigate("/infra")] });
   const state = services.query.state.value;
   const service = services.rows.find((row) => row.id === id);
@@ -122,7 +123,7 @@ function ServiceHead({ service, onOpen }: { service: RenderService; onOpen: (ope
 function DeploysTab({ service, onRollback }: { service: RenderService; onRollback: (deployId: string) => void }) {
   const path = `/render/services/${service.id}/deploys`;
   const deploys = useItems<Deploy>("renderctl", path);
-  useReloadOn(deploys.query.reload, (batch) => hasLogOf(batch, "renderctl"));
+  useReloadOn(deploys.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   const state = deploys.query.state.value;
   if (state.data && deploys.rows.length === 0)
     return (

@@ -1,5 +1,6 @@
 import type { ComponentChildren } from "preact";
-import { hasLogOf, type Items, useItems, useReloadOn } from "../app/items.ts";
+import { type Items, useItems, useReloadOn } from "../app/items.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { search } from "../app/router.ts";
 import { matchesRow, toApi } from "../domain/filter.ts";
 import { deployLamp, deployWords, type RenderService, type Repair, repairLamps } from "../domain/render.ts";
@@ -50,7 +51,7 @@ function ServicesTab() {
   const { query } = toApi(filter.terms, renderVocabulary, 0);
   const services = useItems<RenderService>("renderctl", "/render/services", query);
   useLinkKeys(".infra-services", "service");
-  useReloadOn(services.query.reload, (batch) => hasLogOf(batch, "renderctl"));
+  useReloadOn(services.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   const rows = services.rows.filter((row) => matchesRow(row, filter.terms, renderVocabulary, 0));
   const state = services.query.state.value;
   return (
@@ -130,7 +131,7 @@ export function DeployState({ service }: { service: RenderService }) {
 
 function RepairsTab() {
   const repairs = useItems<Repair>("renderctl", "/render/repairs");
-  useReloadOn(repairs.query.reload, (batch) => hasLogOf(batch, "renderctl"));
+  useReloadOn(repairs.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   const state = repairs.query.state.value;
   return (
     <>

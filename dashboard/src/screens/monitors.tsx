@@ -1,6 +1,7 @@
 import { useSignal } from "@preact/signals";
 import { useApp } from "../app/context.ts";
-import { hasLogOf, useItems, useReloadOn } from "../app/items.ts";
+import { useItems, useReloadOn } from "../app/items.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { useQuery } from "../app/query.ts";
 import type { Monitor } from "../domain/finding.ts";
 import { countOf } from "../domain/words.ts";
@@ -25,7 +26,7 @@ type Open = { act: "run" | "edit"; monitor: Monitor } | null;
 
 export function MonitorsTab() {
   const monitors = useItems<Monitor>("posthog-watcher", "/monitors");
-  useReloadOn(monitors.query.reload, (batch) => hasLogOf(batch, "posthog-watcher"));
+  useReloadOn(monitors.query.reload, (batch) => hasNewsOf(batch, "posthog-watcher"));
   const open = useSignal<Open>(null);
   const state = monitors.query.state.value;
   const close = () => {
