@@ -139,7 +139,13 @@ test.concurrent("doctor looks at everything that runs", async () => {
   const { code, out } = await signalbox(["doctor", "--json"]);
   expect(code).toBe(0);
   const checks = JSON.parse(out).checks.map(({ check }: { check: string }) => check);
-  expect(checks).toEqual(expect.arrayContaining(["node", "fleet", "orchestrator", "logging", "echo-agent"]));
+  const seen = ["node", "database", "schema", "fleet", "orchestrator", "logging", "echo-agent", "webhooks"];
+  expect(checks).toEqual(expect.arrayContaining(seen));
+  const { message } = JSON.parse(out).checks.find(({ check }: { check: string }) => check === "database");
+  expect(message).toMatch(/^PostgreSQL \d+\.\d+ answers in [\d.]+ ms/);
+  const nowhere = await signalbox(["doctor", "--json"], { env: { SIGNALBOX_HOME: join(place.home, "nowhere") } });
+  expect(nowhere.code).toBe(3);
+  expect(JSON.parse(nowhere.out).checks).toContainEqual(expect.objectContaining({ check: "ports" }));
 });
 
 test.concurrent("wrong logins, dead addresses, wrong words and unknown types have their codes and no stack", async () => {

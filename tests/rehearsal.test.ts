@@ -1,5 +1,6 @@
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
@@ -43,6 +44,13 @@ test("a rehearsal has stand-ins for all vendors, whatever is set, and every way 
   const rehearsal = await readRehearsal(place.home);
   await tryReading(rehearsal, phone);
   await tryRender(rehearsal, place.home);
+
+  const program = join(repositoryRoot, "packages/cli/signalbox.ts");
+  const env = { PATH: process.env.PATH ?? "", HOME: place.home, SIGNALBOX_HOME: place.home };
+  const { stdout } = await promisify(execFile)(process.execPath, [program, "doctor", "--json"], { env });
+  const { checks } = JSON.parse(stdout) as { checks: { check: string; state: string; message: string }[] };
+  const stateOf = (check: string) => checks.find((one) => one.check === check)?.state;
+  expect([stateOf("telegram mode"), stateOf("render token"), stateOf("webhooks")]).toEqual(["ok", "ok", "warn"]);
 
   const github = file.emulators.github?.url;
   const [hook] = await read<{ id: number }[]>(`${github}/__control/hooks`);

@@ -18,6 +18,8 @@ export type Access = {
   dashboard: string | null;
   user: string;
   pass: string;
+  /** Of a local fleet, which alone is asked for its database. */
+  databaseUrl: string | null;
   /** For messages: which source won. */
   source: string;
 };
@@ -76,6 +78,7 @@ async function fromHome(home: string, env: Env): Promise<Access | null> {
     urls: Object.fromEntries(states.flatMap(([name, one]) => (one.state === "running" ? [[name, one.url]] : []))),
     off: Object.fromEntries(states.flatMap(([name, one]) => (one.state === "off" ? [[name, one.reason]] : []))),
     dashboard: fleet.dashboard.url,
+    databaseUrl: fleet.databaseUrl,
     ...toLogin(known, home),
     source: join(home, "fleet.json"),
   };
@@ -89,6 +92,7 @@ function fromVariables(env: Env, source: string): Access {
     urls: Object.fromEntries(given),
     off: {},
     dashboard: env.SIGNALBOX_DASHBOARD_URL || null,
+    databaseUrl: env.DATABASE_URL || null,
     ...toLogin(env, source),
     source,
   };

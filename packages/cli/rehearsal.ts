@@ -1,4 +1,5 @@
 import { startGithubStandIn } from "@signalbox/testing/github-stand-in.ts";
+import { addEveryday } from "@signalbox/testing/posthog-stand-in/everyday.ts";
 import { startPosthogStandIn } from "@signalbox/testing/posthog-stand-in/server.ts";
 import { startRenderStandIn } from "@signalbox/testing/render-stand-in/server.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
@@ -35,6 +36,7 @@ export async function startEmulators(orchestratorUrl: string): Promise<Emulators
     startPosthogStandIn(),
     startGithubStandIn({ token: "rehearsal-github-token" }),
   ]);
+  addEveryday(posthog.control, Date.now());
   const hook = github.addHook({
     owner: "acme/shop",
     url: `${orchestratorUrl}/webhooks/github`,
@@ -63,6 +65,7 @@ export async function startEmulators(orchestratorUrl: string): Promise<Emulators
       POSTHOG_PROJECT_ID: String(posthog.projectId),
       POSTHOG_API_KEY: posthog.apiKey,
       POSTHOG_WEBHOOK_SECRET: rehearsedSecrets.posthog,
+      POSTHOG_ISSUE_REPO: "acme/shop",
       GITHUB_API_URL: github.url,
       GITHUB_TOKEN: github.token,
       GITHUB_HOOKS: `${hook.owner}:${hook.id}`,

@@ -1,5 +1,5 @@
 /*
- * GitHub, as far as webhooks are concerned: hooks, signed deliveries, their list and their redelivery. It is strict where
+ * GitHub, as far as webhooks and issues are concerned: hooks, signed deliveries, their list and their redelivery. It is strict where
  * GitHub is (token, User-Agent, API version, parameters), so that a client that passes here has said everything, and it can be
  * told to fail. Its ids are as long as GitHub's own, which a JavaScript number cannot hold.
  *
@@ -8,6 +8,7 @@
  *   GET    /hooks                                                                every hook
  *   POST   /deliveries  {"hookId","event","payload","ageSeconds"?}               sends it; 201 with the delivery
  *   GET    /deliveries                                                           every attempt, newest first
+ *   GET    /issues                                                               every issue
  *   POST   /faults      {"on":"delivery"|"api","kind":"lose"|"status"|"slow","times","status"?,"delayMs"?}
  *   DELETE /faults
  */
@@ -15,6 +16,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { type GithubIssue, serveIssues } from "./github-issues.ts";
 
 export type GithubHook = { id: number; owner: string; url: string; secret: string };
 
@@ -46,6 +48,7 @@ type State = {
   hooks: GithubHook[];
   attempts: Attempt[];
   faults: GithubFault[];
+  issues: GithubIssue[];
   calls: string[];
   lastId: bigint;
 };
@@ -56,6 +59,7 @@ export type GithubStandIn = AsyncDisposable & {
   token: string;
   /** `method path` of every call of the API so far */
   calls: readonly string[];
+  issues: readonly GithubIssue[];
   addHook(hook: Omit<GithubHook, "id">): GithubHook;
   /** Signs and sends; resolves with what GitHub would show of it. */
   deliver(wanted: Wanted): Promise<GithubDelivery>;
@@ -67,7 +71,8 @@ const replyTimeoutMs = 10_000;
 const redeliverableMs = 3 * 86_400_000;
 
 export async function startGithubStandIn({ token = "github-token" } = {}): Promise<GithubStandIn> {
-  const state: State = { token, hooks: [], attempts: [], faults: [], calls: [], lastId: 203_056_573_402_054_656n };
+  const lists = { hooks: [], attempts: [], faults: [], issues: [], calls: [] };
+  const state: State = { token, ...lists, lastId: 203_056_573_402_054_656n };
   const server = createServer((request, response) => {
     answer(state, request, response).catch(() => response.destroy());
   });
@@ -76,6 +81,7 @@ export async function startGithubStandIn({ token = "github-token" } = {}): Promi
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     token,
     calls: state.calls,
+    issues: state.issues,
     addHook: (hook) => addHook(state, hook),
     deliver: async (wanted) => toShown(await send(state, wanted, randomUUID())),
     fail: (fault) => void state.faults.push({ ...fault }),
@@ -206,6 +212,9 @@ type Call = { url: URL; body: string; method: string };
 const deliveriesPath = /^\/(repos\/[^/]+\/[^/]+|orgs\/[^/]+)\/hooks\/(\d+)\/deliveries(?:\/(\d+))?(\/attempts)?$/;
 
 function serve(state: State, call: Call): Answer {
+  const { pathname: path, searchParams: query } = call.url;
+  const ofIssues = serveIssues(state.issues, { method: call.method, path, query, body: call.body });
+  if (ofIssues !== null) return ofIssues;
   const [, owner = "", hookId = "", deliveryId, attempts] = deliveriesPath.exec(call.url.pathname) ?? [];
   const name = owner.replace(/^(?:repos|orgs)\//, "");
   const hook = state.hooks.find(({ id, owner: whose }) => id === Number(hookId) && whose === name);
@@ -258,6 +267,8 @@ async function manage(state: State, { url, body, method }: Call): Promise<Answer
       return { status: 201, body: toShown(await send(state, given as Wanted, randomUUID())) };
     case "GET /deliveries":
       return { status: 200, body: state.attempts.map(toShown) };
+    case "GET /issues":
+      return { status: 200, body: state.issues };
     case "POST /faults":
       state.faults.push(given as GithubFault);
       return { status: 204 };

@@ -9,6 +9,7 @@ import { ConfigError } from "@signalbox/common/settings.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { version } from "@signalbox/common/version.ts";
 import { buildFleet } from "./clients/fleet.ts";
+import { buildGithub, type Github } from "./clients/github.ts";
 import { buildPosthog } from "./clients/posthog.ts";
 import type { Context } from "./context.ts";
 import { observe } from "./instruments.ts";
@@ -72,7 +73,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     name: serviceName,
     version,
     report,
-    types: buildTypes(context, kit.mode === "execute" && kit.allow.includes("posthog.flag.set")),
+    types: buildTypes(context, kit.mode === "execute" ? kit.allow : []),
     routes: buildOwnRoutes(context),
     checks: async () => [await checkDatabase(kit.store.ping)],
     ...agentOverrides,
@@ -96,7 +97,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
       watch.ring();
       await working;
       await agent.stop();
-      await Promise.all([doorbell.stop(), kit.fleet.close(), kit.posthog.close()]);
+      await Promise.all([doorbell.stop(), kit.fleet.close(), kit.posthog.close(), context.github?.close()]);
       await pool.end();
     },
   };
@@ -174,6 +175,7 @@ function toContext(settings: Settings, { watch, ...parts }: Parts): Context {
   const { kit } = parts;
   return {
     ...parts,
+    github: openGithub(settings),
     webhook: {
       secret: settings.POSTHOG_WEBHOOK_SECRET ?? null,
       signingSecret: settings.POSTHOG_WEBHOOK_SIGNING_SECRET ?? null,
@@ -186,6 +188,14 @@ function toContext(settings: Settings, { watch, ...parts }: Parts): Context {
     findRefusal: (task) => askConsent(kit, task),
     setFlag: (wish) => setFlag(kit.posthog, wish),
   };
+}
+
+function openGithub({
+  POSTHOG_ISSUE_REPO: repository,
+  GITHUB_TOKEN: token,
+  GITHUB_API_URL: url,
+}: Settings): Github | null {
+  return repository === undefined || token === undefined ? null : buildGithub({ url, token, repository });
 }
 
 async function checkDatabase(ping: () => Promise<unknown>) {

@@ -1,3 +1,4 @@
+import type { Github } from "./clients/github.ts";
 import type { Flag } from "./clients/posthog.ts";
 import type { Forecast, ForecastWish } from "./loops/forecast.ts";
 import type { Kit } from "./loops/kit.ts";
@@ -12,6 +13,8 @@ import type { Problem } from "./monitor-check.ts";
 export type Context = {
   kit: Kit;
   book: MonitorBook;
+  /** null when no repository was given */
+  github: Github | null;
   webhook: { secret: string | null; signingSecret: string | null };
   /** wakes the leader, wherever it is */
   ring(): void;

@@ -51,7 +51,7 @@ export function planProposals(monitor: Monitor, finding: About, consent: Consent
       if (isUnasked) unasked -= 1;
       return {
         kind: isUnasked ? "execute" : "propose",
-        task: toTask({ type, payload: withExpected(type, payload, consent) }, finding, isUnasked),
+        task: toTask({ type, payload: fillIn(type, payload, { consent, finding }) }, finding, isUnasked),
       };
     });
 }
@@ -65,6 +65,21 @@ function refuse(type: string, payload: Record<string, unknown>, { mayAct, flags 
     return `the flag ${String(flag)} is not among POSTHOG_PIN_FLAGS`;
   }
   return null;
+}
+
+/** What a definition need not say, because the finding does. */
+function fillIn(
+  type: string,
+  payload: Record<string, unknown>,
+  { consent, finding }: { consent: Consent; finding: About },
+): Record<string, unknown> {
+  if (type !== "github.issue.create") return withExpected(type, payload, consent);
+  const { id, title } = finding;
+  return { title: title.slice(0, 256), body: reasonOf(finding), key: `finding:${id}`, ...payload };
+}
+
+function reasonOf({ id, title, evidence }: About): string {
+  return `${title}. Since ${evidence.since}; finding ${id}.`;
 }
 
 function withExpected(type: string, payload: Record<string, unknown>, { seenFlags }: Consent): Record<string, unknown> {
@@ -82,15 +97,15 @@ export function integrationOf(type: string): Integration | null {
 /** The finding that explains it is named by the correlation, and the numbers stand in the reason, for whoever decides. */
 export function toTask(
   { type, payload }: { type: string; payload: Record<string, unknown> },
-  { id, title, evidence }: About,
+  finding: About,
   isUnasked: boolean,
 ): CreateTask {
-  const reason = `${title}. Since ${evidence.since}; finding ${id}.`;
+  const reason = reasonOf(finding);
   return {
     type,
     payload,
     source,
-    correlationId: `finding:${id}`,
+    correlationId: `finding:${finding.id}`,
     ...(!isUnasked && {
       approval: { required: true, reason: reason.slice(0, 2_000), expiresInSeconds: approvalSeconds },
     }),

@@ -117,6 +117,28 @@ export const settings = defineSettings("posthog-watcher", {
     description: "Only these flags are looked at and may be set; empty: all",
     default: [],
   }),
+  POSTHOG_ISSUE_REPO: Type.Optional(
+    Type.String({
+      title: "owner/repository",
+      description: "GitHub repository in which an issue may be proposed for a finding; needs GITHUB_TOKEN",
+      pattern: "^[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+$",
+    }),
+  ),
+  GITHUB_TOKEN: Type.Optional(
+    Type.String({
+      title: "printable ASCII without spaces",
+      description: "Token that may write issues of POSTHOG_ISSUE_REPO",
+      pattern: "^[\\x21-\\x7e]+$",
+      writeOnly: true,
+    }),
+  ),
+  GITHUB_API_URL: Type.String({
+    title: "an http(s) URL",
+    description: "Address of GitHub's API",
+    format: "uri",
+    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    default: "https://api.github.com",
+  }),
   MONITORS_DIR: Type.Optional(
     Type.String({
       title: "Folder of monitors",

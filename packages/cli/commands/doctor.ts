@@ -1,15 +1,19 @@
-import { readdir } from "node:fs/promises";
-import { join } from "node:path";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
-import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { type Command, CommandError, exitCodes, type Invocation, noneOf } from "../command.ts";
 import type { ServiceName } from "../credentials.ts";
 import type { Remote } from "../remote.ts";
 import { plain, type Terminal } from "../terminal.ts";
+import {
+  checkDatabaseOf,
+  checkNode,
+  checkPorts,
+  checkRenderToken,
+  checkSchemaFiles,
+  checkTelegram,
+  checkWebhooks,
+  type Finding,
+} from "./doctor-parts.ts";
 
-type Finding = { check: string; state: "ok" | "warn" | "bad" | "off"; message: string };
-
-const oldestNode = 20;
 /** A clock that is further off makes schedules and cursors of people confusing. */
 const maxSkewMs = 2_000;
 const slowMs = 500;
@@ -21,9 +25,9 @@ export const doctor: Command = {
   async run(invocation) {
     noneOf(invocation.positionals);
     const { terminal } = invocation;
-    const findings: Finding[] = [checkNode(), await checkMigrations()];
-    for (const finding of findings) tell(finding, terminal);
     const remote = await invocation.remote().catch((error: unknown) => error as Error);
+    const findings = [checkNode(), ...(await checkGround(remote instanceof Error ? null : remote))];
+    for (const finding of findings) tell(finding, terminal);
     const further = remote instanceof Error ? [unreachable(remote)] : await checkFleet(remote, invocation);
     for (const finding of further) tell(finding, terminal);
     const all = [...findings, ...further];
@@ -41,23 +45,11 @@ function tell({ check, state, message }: Finding, { line, paint }: Terminal): vo
   line(`${paint(colour, mark)} ${check.padEnd(18)} ${plain(message)}`);
 }
 
-function checkNode(): Finding {
-  const [major = 0] = process.versions.node.split(".").map(Number);
-  const isOld = major < oldestNode;
-  const message = isOld
-    ? `Node ${process.version} is too old; install ${oldestNode} or later`
-    : `Node ${process.version}`;
-  return { check: "node", state: isOld ? "bad" : "ok", message };
-}
-
-async function checkMigrations(): Promise<Finding> {
-  const files = await readdir(join(repositoryRoot, "migrations")).catch(() => []);
-  const count = files.filter((name) => name.endsWith(".sql")).length;
-  return {
-    check: "schema",
-    state: "ok",
-    message: `${count} migrations belong to this version; every start applies what is missing`,
-  };
+/** What a fleet stands on: its ports as long as none runs, its database as soon as one does. */
+async function checkGround(remote: Remote | null): Promise<Finding[]> {
+  if (remote === null) return [await checkPorts(process.env.SIGNALBOX_PORT_BASE), await checkSchemaFiles()];
+  const { databaseUrl } = remote.access;
+  return databaseUrl === null ? [await checkSchemaFiles()] : await checkDatabaseOf(databaseUrl);
 }
 
 function unreachable(error: Error): Finding {
@@ -71,7 +63,31 @@ async function checkFleet(remote: Remote, { signal }: Invocation): Promise<Findi
   const offs = Object.entries(off).map(
     ([name, why]): Finding => ({ check: name, state: "off", message: `off: ${why}` }),
   );
-  return [{ check: "fleet", state: "ok", message: `found by ${remote.access.source}` }, ...looked.flat(), ...offs];
+  const outside = await checkOutside(remote, signal);
+  return [
+    { check: "fleet", state: "ok", message: `found by ${remote.access.source}` },
+    ...looked.flat(),
+    ...outside,
+    ...offs,
+  ];
+}
+
+/** The ways to others; a service that does not answer has been told of already. */
+async function checkOutside(remote: Remote, signal: AbortSignal): Promise<Finding[]> {
+  const { urls } = remote.access;
+  const checks = [
+    ...(urls.orchestrator ? [checkIncoming(remote, signal)] : []),
+    ...(urls.telegram ? [checkTelegram(remote)] : []),
+    ...(urls.renderctl ? [checkRenderToken(remote)] : []),
+  ];
+  const settled = await Promise.allSettled(checks);
+  return settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+}
+
+async function checkIncoming(remote: Remote, signal: AbortSignal): Promise<Finding> {
+  const { settings } = (await remote.call("/config/validate", { service: "orchestrator" })) as ConfigReport;
+  const isSet = settings.some(({ key, status }) => key === "GITHUB_WEBHOOK_SECRET" && status === "set");
+  return await checkWebhooks(remote, isSet, signal);
 }
 
 async function checkService(remote: Remote, service: ServiceName, signal: AbortSignal): Promise<Finding[]> {

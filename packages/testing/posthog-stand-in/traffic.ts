@@ -29,15 +29,22 @@ export function eventNames({ name, kind }: Pick<SeriesPlan, "name" | "kind">): [
   return kind === "funnel" ? [`${name}_begun`, `${name}_done`] : [name, name];
 }
 
-export function* generateTraffic(plan: MonthPlan): Generator<GivenEvent> {
-  for (const series of plan.series) yield* generateSeries(plan, series);
+/** What the days of a plan are made of; a month has its own bounds, others may be given. */
+type Traffic = Pick<MonthPlan, "seed" | "series" | "incidents" | "holidays" | "lateArrivals">;
+type Range = { from: number; to: number };
+
+export function* generateTraffic(
+  plan: Traffic,
+  range: Range = { from: historyStartsAt, to: monthEndsAt },
+): Generator<GivenEvent> {
+  for (const series of plan.series) yield* generateSeries(plan, series, range);
 }
 
-function* generateSeries(plan: MonthPlan, series: SeriesPlan): Generator<GivenEvent> {
+function* generateSeries(plan: Traffic, series: SeriesPlan, { from: begin, to: end }: Range): Generator<GivenEvent> {
   const dice = buildDice("traffic", plan.seed, series.name);
   const incidents = plan.incidents.filter((incident) => incident.series === series.name);
   let [dayFactor, deviation] = [1, 0];
-  for (let at = historyStartsAt; at < monthEndsAt; at += hourMs) {
+  for (let at = begin; at < end; at += hourMs) {
     if (at % dayMs === 0) dayFactor = Math.exp(dayNoise * normal(dice));
     deviation = persistence * deviation + hourNoise * Math.sqrt(1 - persistence ** 2) * normal(dice);
     const usual = expectedOf(series, at) * dayFactor * Math.exp(deviation) * specialOf(plan, series, at) * blipOf(dice);
@@ -50,7 +57,7 @@ function* generateSeries(plan: MonthPlan, series: SeriesPlan): Generator<GivenEv
   }
 }
 
-function specialOf(plan: MonthPlan, { newsletterHour }: SeriesPlan, at: number): number {
+function specialOf(plan: Traffic, { newsletterHour }: SeriesPlan, at: number): number {
   const hourOfWeek = Math.floor(((at - historyStartsAt) % (7 * dayMs)) / hourMs);
   const newsletter = newsletterHour === hourOfWeek ? 1.5 : 1;
   return plan.holidays.includes(new Date(at).toISOString().slice(0, 10)) ? 0.6 * newsletter : newsletter;
@@ -63,7 +70,7 @@ function blipOf(dice: Dice): number {
   return isBlip ? 1 + (dice.percent(50) ? size : -size) : 1;
 }
 
-function arrivalDelay(plan: MonthPlan, dice: Dice, at: number): number {
+function arrivalDelay(plan: Traffic, dice: Dice, at: number): number {
   const late = plan.lateArrivals.find(({ from, to }) => at >= from && at < to);
   return 20_000 + 70_000 * dice() + (late?.delayMs ?? 0);
 }

@@ -4,13 +4,24 @@ import type { Context } from "../context.ts";
 import { ackFinding, declineFinding, getFinding, listFindings, resolveFinding, snoozeFinding } from "./findings.ts";
 import { dryRunMonitor, getMonitor, listMonitors, putMonitor } from "./monitors.ts";
 import { receiveWebhook } from "./receive-webhook.ts";
-import { Annotate, runAnnotate, runSetFlag, runWakeup, runWatch, SetFlag, WatchRun, WatchWakeup } from "./run-tasks.ts";
+import {
+  Annotate,
+  CreateIssue,
+  runAnnotate,
+  runCreateIssue,
+  runSetFlag,
+  runWakeup,
+  runWatch,
+  SetFlag,
+  WatchRun,
+  WatchWakeup,
+} from "./run-tasks.ts";
 import { getWakeups, putWakeups } from "./wakeups.ts";
 import { askForRun, getRun, getStatus, resumeExecuting, stopExecuting } from "./watch.ts";
 
 /** Every route, those of the task types too. */
 export function buildRoutes(context: Context): Route[] {
-  return [...buildRunRoutes(buildTypes(context, false)), ...buildOwnRoutes(context)];
+  return [...buildRunRoutes(buildTypes(context, [])), ...buildOwnRoutes(context)];
 }
 
 export function buildOwnRoutes(context: Context): Route[] {
@@ -21,8 +32,9 @@ export function buildOwnRoutes(context: Context): Route[] {
   ].map((build) => build(context));
 }
 
-/** @param mayFlag whether mode and list let flags be set without anybody being asked */
-export function buildTypes(context: Context, mayFlag: boolean): RunnableType[] {
+/** @param unasked types that mode and list let run without anybody being asked */
+export function buildTypes(context: Context, unasked: readonly string[]): RunnableType[] {
+  const consentOf = (type: string) => (unasked.includes(type) ? {} : { approval: "required" as const });
   return [
     defineTaskType({
       type: "watch.run",
@@ -50,7 +62,7 @@ export function buildTypes(context: Context, mayFlag: boolean): RunnableType[] {
       payloadSchema: SetFlag,
       maxConcurrency: 1,
       timeoutMs: 60_000,
-      ...(!mayFlag && { approval: "required" as const }),
+      ...consentOf("posthog.flag.set"),
       run: (run) => runSetFlag(context, run),
     }),
     defineTaskType({
@@ -62,5 +74,20 @@ export function buildTypes(context: Context, mayFlag: boolean): RunnableType[] {
       timeoutMs: 60_000,
       run: (run) => runAnnotate(context, run),
     }),
+    // Without a repository nobody could run it; a proposal of it says so on its finding.
+    ...(context.github === null
+      ? []
+      : [
+          defineTaskType({
+            type: "github.issue.create",
+            path: "/run/issue",
+            description: "Writes an issue into the repository of POSTHOG_ISSUE_REPO, once",
+            payloadSchema: CreateIssue,
+            maxConcurrency: 1,
+            timeoutMs: 60_000,
+            ...consentOf("github.issue.create"),
+            run: (run) => runCreateIssue(context, run),
+          }),
+        ]),
   ];
 }

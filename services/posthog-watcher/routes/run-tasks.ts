@@ -3,6 +3,7 @@ import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/
 import { type Static, Type } from "typebox";
 import type { Context } from "../context.ts";
 import { FlagConflictError } from "../flag-conflict.ts";
+import { GithubError } from "../github-failure.ts";
 import { PosthogError } from "../posthog-failure.ts";
 import { WakeupItem } from "../wakeup.ts";
 
@@ -43,10 +44,28 @@ export const Annotate = Type.Object(
   closed,
 );
 
+export const CreateIssue = Type.Object(
+  {
+    title: Type.String({ minLength: 1, maxLength: 256 }),
+    body: Type.String({ maxLength: 20_000 }),
+    key: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 200,
+        pattern: "^[A-Za-z0-9._:-]+$",
+        description: "one issue a key, however often it is asked for; a proposal's is its finding",
+      }),
+    ),
+  },
+  closed,
+);
+
 /** @throws AgentError */
 function explain(error: unknown): never {
   if (error instanceof FlagConflictError)
     throw new AgentError(error.message, { code: "flag_conflict", details: error.found });
+  if (error instanceof GithubError)
+    throw new AgentError(error.message, { code: "github_failed", retryable: error.isRetryable, cause: error });
   if (!(error instanceof PosthogError)) throw error;
   throw new AgentError(error.message, {
     code: `posthog_${error.kind}`,
@@ -117,9 +136,30 @@ export async function runAnnotate(context: Context, run: RunContext<Static<typeo
   return { result: { annotationId: made.id, isNew: true } };
 }
 
+/** A run that is repeated finds the issue that an earlier one has made. */
+export async function runCreateIssue(
+  context: Context,
+  run: RunContext<Static<typeof CreateIssue>>,
+): Promise<RunOutcome> {
+  const { github, kit } = context;
+  if (!kit.mayAct.includes("github")) {
+    throw new AgentError("POSTHOG_MAY_ACT does not name github, so nothing is written there.", { code: "not_allowed" });
+  }
+  await refuseWithoutConsent(context, run);
+  if (github === null) {
+    throw new AgentError("POSTHOG_ISSUE_REPO and GITHUB_TOKEN are not both set.", { code: "not_configured" });
+  }
+  const { title, body, key = run.taskId ?? "" } = run.payload;
+  const known = await github.findIssue(key).catch(explain);
+  if (known) return { result: { ...known, isNew: false } };
+  const made = await github.createIssue({ title, body, key }).catch(explain);
+  await run.sideEffect({ system: "github", did: "issue.create", repository: github.repository, ...made });
+  return { result: { ...made, isNew: true } };
+}
+
 /** @throws AgentError when nobody has allowed it, or when it cannot be known now */
 async function refuseWithoutConsent(context: Context, { taskId, type, payload }: RunContext): Promise<void> {
-  if (taskId === null) throw new AgentError("Only a task can change anything in PostHog.", { code: "not_allowed" });
+  if (taskId === null) throw new AgentError("Only a task can change anything outside.", { code: "not_allowed" });
   const why = await context.findRefusal({ taskId, type, payload }).catch((cause: unknown) => {
     throw new AgentError("It cannot be seen now whether anybody approved this task.", {
       ...{ code: "unavailable", retryable: true, cause },
