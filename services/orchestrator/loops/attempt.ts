@@ -58,7 +58,7 @@ export async function runAttempt(run: Run, options: AttemptOptions): Promise<boo
     expired: false,
   };
   const ending = run.fate === "ended elsewhere" ? "lost" : await options.finishes.end(finish);
-  if (ending === "lost" && isResult(outcome)) await discard(finish, options);
+  if (ending === "lost" && isResult(outcome)) await discard(finish, run.claimed, options);
   if (ending === "refused") await failUnstorable(finish, options);
   tellEnd(ending === "ended" ? outcome.kind : ending);
   return ending === "ended" && outcome.kind === "defer";
@@ -106,9 +106,7 @@ async function callAgent(run: Run, options: AttemptOptions): Promise<Outcome | n
 function tell(verdict: Verdict, claimed: Claimed, log: Log): void {
   if (verdict.kind !== "retry" && verdict.kind !== "fail") return;
   const { task } = claimed;
-  const { traceId, correlationId, concurrencyKey, id: taskId, type: taskType } = task;
-  const names = { traceId, correlationId, taskId, taskType, ...(concurrencyKey !== null && { concurrencyKey }) };
-  const line = log.child(names);
+  const line = log.child(namesOf(claimed));
   const message = `attempt ${task.attempt} of ${task.type} failed: ${verdict.error.message}`;
   line[verdict.kind === "fail" ? "error" : "warn"](
     { attempt: task.attempt, agent: claimed.agentName, error: verdict.error },
@@ -116,9 +114,15 @@ function tell(verdict: Verdict, claimed: Claimed, log: Log): void {
   );
 }
 
-async function discard(late: Finish, { store, log }: AttemptOptions): Promise<void> {
+/** What every line about a run says. */
+function namesOf({ task }: Claimed): Record<string, unknown> {
+  const { traceId, correlationId, concurrencyKey, id: taskId, type: taskType } = task;
+  return { traceId, correlationId, taskId, taskType, ...(concurrencyKey !== null && { concurrencyKey }) };
+}
+
+async function discard(late: Finish, claimed: Claimed, { store, log }: AttemptOptions): Promise<void> {
   await store.noteDiscarded([late]);
-  log.warn({ taskId: late.lease.taskId, attempt: late.lease.attempt }, "an answer came too late and was discarded");
+  log.child(namesOf(claimed)).warn({ attempt: late.lease.attempt }, "an answer came too late and was discarded");
 }
 
 /** The database refused the result itself (such as a number that JSON allows and jsonb does not). */
