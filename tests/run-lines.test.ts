@@ -23,7 +23,13 @@ test("every line of a run says which task, type, line of tasks and process it is
     const orchestrator = await start("orchestrator", { DATABASE_URL: database.url, LOGGING_URL: logging });
     await start("echo-agent", { ORCHESTRATOR_URL: orchestrator, LOGGING_URL: logging });
     const make = async () => {
-      const task = { type: "echo", payload: { failTimes: 1 }, maxAttempts: 2, concurrencyKey: "Größe 7", correlationId: "order-7" };
+      const task = {
+        type: "echo",
+        payload: { failTimes: 1 },
+        maxAttempts: 2,
+        concurrencyKey: "Größe 7",
+        correlationId: "order-7",
+      };
       const response = await fetch(`${orchestrator}/task`, {
         method: "POST",
         headers: { ...headers, prefer: "wait=20", traceparent: `00-${traceId}-00f067aa0ba902b7-01` },
