@@ -80,7 +80,7 @@ async function settle(page: Page, { prepare }: Shot): Promise<void> {
   await page.getByText(/^Live/).first().waitFor();
   await prepare?.(page);
   await page.waitForLoadState("networkidle");
-  await page.getByRole("status", { name: "Loading" }).waitFor({ state: "detached" });
+  await page.waitForFunction(() => !document.querySelector("[role=status][aria-label=Loading]"));
 }
 
 async function photograph(browser: Browser, fleet: Rehearsal, shots: readonly Shot[], folder: string): Promise<number> {

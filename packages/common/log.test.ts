@@ -154,10 +154,11 @@ test.concurrent("pretty is for people: no colours without a terminal, the stack 
 });
 
 test.concurrent("what is ours alone is not searched for secrets; with anything from outside beside it, it is", () => {
-  const { log, last } = listen();
+  const { log, last, texts } = listen();
   const token = "ghp_0123456789abcdefghijABCDEFGHIJ012345";
   log.info(harmless({ password: "shown" }), "ours");
   expect(last().data).toEqual({ password: "shown" });
+  expect(texts).toEqual([expect.stringMatching(/^\{.*\}\n$/)]);
   log.info({ password: "hidden" }, "the next line");
   expect(last().data).not.toEqual({ password: "hidden" });
   withTrace({ ...newTrace(), correlationId: token }, () => log.info(harmless({ password: "hidden" }), "ours"));

@@ -57,7 +57,8 @@ export function buildLog(options: LogOptions): LogHandle {
   let delivery: Delivery | null = null;
 
   function write(line: string): void {
-    const text = takeHarmless() ? line : toSafeLine(line, redactor);
+    // Pino's own line ends with a newline, and whoever takes lines further on puts one after each.
+    const text = takeHarmless() ? line.trimEnd() : toSafeLine(line, redactor);
     print(toText(text));
     delivery?.push(text);
   }
