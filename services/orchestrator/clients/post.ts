@@ -21,8 +21,8 @@ const overReason = new Error("the call is over");
 
 /**
  * One POST, whole. Never throws: whatever happens is an answer, and it comes in time even when no connection was free.
- * It talks to undici's dispatcher itself: the stream, the controller and the listeners that `request` makes for every answer
- * cost as much as all the rest of a short call.
+ * It talks to undici's dispatcher itself: `request` makes a stream, a controller and listeners for every answer, and ends a call
+ * that waits for a connection only when it has one.
  */
 export function post(dispatcher: Dispatcher, call: PostCall): Promise<Posted> {
   const { promise, resolve } = Promise.withResolvers<Posted>();
