@@ -1,6 +1,7 @@
 import { readRenderFacts } from "@signalbox/testing/render-stand-in/api-facts.ts";
-import { buildDocumentJudge, readOfficialDocument } from "@signalbox/testing/render-stand-in/official-document.ts";
+import { buildDocumentJudge } from "@signalbox/testing/render-stand-in/document-judge.ts";
 import { type RenderStandIn, startRenderStandIn } from "@signalbox/testing/render-stand-in/server.ts";
+import { readVendorDocument } from "@signalbox/testing/vendor-document.ts";
 import { expect, test } from "vitest";
 import { RenderError } from "../render-error.ts";
 import { operations } from "../render-operations.ts";
@@ -212,7 +213,7 @@ async function usePlaces({ places }: RenderApi, serverId: string): Promise<void>
   expect(await places.listRegistryCredentials({ name: "hub" })).toEqual([]);
 }
 
-const document = readOfficialDocument();
+const document = readVendorDocument("renderApi");
 
 test("every call that can be made is one of Render's, and passes as strict a Render as there is", async () => {
   await using render = await start({ hasLimits: false });
@@ -225,20 +226,16 @@ test("every call that can be made is one of Render's, and passes as strict a Ren
   for (const [name, call] of Object.entries(operations)) expect(known[name]?.call).toBe(call);
 });
 
-test(
-  document
-    ? "every request that was made is valid by Render's own document"
-    : "RENDER_OPENAPI is not set: requests are held against the committed facts alone",
-  async () => {
-    await using render = await start({ hasLimits: false });
-    await callEverything(render.api, render);
-    const judge = document ? buildDocumentJudge(document) : () => [];
-    const wrong = render.state.requests.flatMap((call) =>
-      judge(call).map(({ path, message }) => `${call.operation}${path} ${message}`),
-    );
-    expect(wrong).toEqual([]);
-  },
-);
+test.runIf(document)("every request that was made is valid by Render's own document (RENDER_OPENAPI)", async () => {
+  await using render = await start({ hasLimits: false });
+  await callEverything(render.api, render);
+  const judge = buildDocumentJudge(document ?? {});
+  const wrong = render.state.requests.flatMap((call) =>
+    judge(call).map(({ path, message }) => `${call.operation}${path} ${message}`),
+  );
+  expect(render.state.requests.length).toBeGreaterThan(60);
+  expect(wrong).toEqual([]);
+});
 
 test("a list is read to its end, page by page", async () => {
   await using render = await start();

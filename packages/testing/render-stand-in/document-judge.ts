@@ -1,18 +1,7 @@
-import { readFileSync } from "node:fs";
 import { buildAjv, toProblems } from "@signalbox/common/validate.ts";
 import type { Problem } from "./api-facts.ts";
 
-/*
- * Render's own OpenAPI document, for whoever has a copy: it is not ours to pass on. `RENDER_OPENAPI` names the file
- * (https://api-docs.render.com/openapi/render-public-api-1.json); tests that compare with it say so when it is not there.
- */
-
 type Json = Record<string, unknown>;
-
-export function readOfficialDocument(): Json | null {
-  const path = process.env.RENDER_OPENAPI;
-  return path ? (JSON.parse(readFileSync(path, "utf8")) as Json) : null;
-}
 
 /** What the document is called by its own references; nobody looks there. */
 const base = "https://render.example/openapi";
