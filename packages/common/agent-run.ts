@@ -1,9 +1,10 @@
 import type { Logger } from "pino";
-import { type AgentCalls, type AttemptEnd, CallError, type Fence, persist } from "./agent-calls.ts";
+import { type AgentCalls, type AttemptEnd, type Fence, persist } from "./agent-calls.ts";
 import { ClientGoneError } from "./body.ts";
 import type { TaskError, WaitReason } from "./contracts/task.ts";
 import { DeadlineError, type InFlight } from "./drain.ts";
 import { ApiError, unavailable } from "./errors.ts";
+import { CallError } from "./fleet-call.ts";
 import type { Reply } from "./route.ts";
 import { type Trace, withTrace } from "./trace.ts";
 

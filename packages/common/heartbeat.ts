@@ -1,7 +1,8 @@
 import { setTimeout as rest } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type AgentCalls, CallError } from "./agent-calls.ts";
+import type { AgentCalls } from "./agent-calls.ts";
 import type { AgentType, Heartbeat } from "./contracts/agent.ts";
+import { CallError } from "./fleet-call.ts";
 
 export type HeartbeatLoop = {
   /** the last heartbeat arrived */
@@ -41,11 +42,12 @@ export function buildHeartbeatLoop(options: {
 
   function failed(error: unknown): number {
     // Told once, not every few seconds for as long as it lasts.
-    if (failures === 0) options.log.warn({ err: error }, "heartbeats do not arrive; they go on");
+    const status = error instanceof CallError ? error.status : null;
+    if (failures === 0) options.log.warn({ err: error, status }, "heartbeats do not arrive; they go on");
     state = "lost";
     failures++;
     // A refusal does not get better by asking quickly; a wrong key or address stays wrong.
-    if (error instanceof CallError && !error.retryable) return everyMs;
+    if (error instanceof CallError && !error.isPassing) return everyMs;
     return Math.min(maxRetryMs, everyMs, firstRetryMs * 1.6 ** Math.min(failures - 1, 20)) * (0.5 + Math.random() / 2);
   }
 

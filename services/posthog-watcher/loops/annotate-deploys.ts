@@ -1,6 +1,6 @@
 /* Every deploy that succeeded becomes an annotation in PostHog, so that its charts show what ours do. */
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { FleetError } from "../clients/fleet.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import type { Kit } from "./kit.ts";
 
 const types = ["render.deploy", "render.rollback"];
@@ -21,7 +21,7 @@ export async function annotateDeploys(kit: Kit): Promise<number> {
 }
 
 function noneIfAway(error: unknown): Task[] {
-  if (error instanceof FleetError) return [];
+  if (error instanceof CallError) return [];
   throw error;
 }
 

@@ -6,7 +6,7 @@ type Asking = { taskId: string; type: string; payload: unknown };
 /**
  * Why a task must not be carried out, as it is at this moment; null when it may.
  *
- * @throws FleetError when the orchestrator cannot be asked
+ * @throws CallError when the orchestrator cannot be asked
  */
 export async function askConsent(kit: Kit, { taskId, type, payload }: Asking): Promise<string | null> {
   const { store, fleet, mode, allow } = kit;

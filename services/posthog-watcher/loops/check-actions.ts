@@ -9,7 +9,7 @@
  *   checking  --time is over, still bad--> not_helped, or reversed when there is an undo
  */
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { FleetError } from "../clients/fleet.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import type { Finding } from "../finding.ts";
 import { toTask, toUndo } from "../proposals.ts";
 import type { Action } from "../store/intents.ts";
@@ -44,7 +44,7 @@ async function followTask(kit: Kit, action: Action): Promise<void> {
 }
 
 function nullIfAway(error: unknown): null {
-  if (error instanceof FleetError) return null;
+  if (error instanceof CallError) return null;
   throw error;
 }
 

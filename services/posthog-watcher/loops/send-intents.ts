@@ -2,7 +2,7 @@
  * Makes the tasks that were intended. An intent is stored with what it follows from; here it goes out, with its id as idempotency key,
  * until the orchestrator has it or refuses it. A crash anywhere sends it again, and the orchestrator answers the first task.
  */
-import { FleetError } from "../clients/fleet.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import type { Intent } from "../store/intents.ts";
 import type { Statements } from "../store.ts";
 import { actor } from "./apply-event.ts";
@@ -27,8 +27,8 @@ async function sendIntent(kit: Kit, intent: Intent): Promise<void> {
       await noteOnFinding(tx, intent, task.id, kit.clock());
     });
   } catch (error) {
-    if (!(error instanceof FleetError)) throw error;
-    if (error.isRetryable) await putBack(kit, intent, error);
+    if (!(error instanceof CallError)) throw error;
+    if (error.isPassing) await putBack(kit, intent, error);
     else await giveUp(kit, intent, error);
   }
 }
@@ -47,7 +47,7 @@ async function noteOnFinding(
   await tx.findings.insertEvent({ findingId, kind: eventKind, actor, at, data: { taskId, type: task.type } });
 }
 
-async function putBack({ store, log }: Kit, intent: Intent, error: FleetError): Promise<void> {
+async function putBack({ store, log }: Kit, intent: Intent, error: CallError): Promise<void> {
   const delayMs =
     Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(intent.attempts, 10)) * (0.5 + Math.random() / 2);
   await store.intents.putBack({ id: intent.id, error: error.message, delayMs });
@@ -55,7 +55,7 @@ async function putBack({ store, log }: Kit, intent: Intent, error: FleetError): 
 }
 
 /** Such as a type that nobody registered: a fleet without a chat has nobody to tell, and that is no trouble. */
-async function giveUp({ store, log, clock }: Kit, intent: Intent, error: FleetError): Promise<void> {
+async function giveUp({ store, log, clock }: Kit, intent: Intent, error: CallError): Promise<void> {
   await store.together(async (tx) => {
     if ((await tx.intents.markFailed(intent.id, error.message)) === 0) return;
     if (intent.kind !== "propose" && intent.kind !== "execute" && intent.kind !== "reverse") return;

@@ -1,7 +1,7 @@
 /** The orchestrator's live stream of tasks, as server-sent events. */
 import type { Frame } from "@signalbox/common/contracts/frame.ts";
+import { CallError, toCallError } from "@signalbox/common/fleet-call.ts";
 import { Agent as Connections, request } from "undici";
-import { FleetError, toFleetError } from "../fleet-failure.ts";
 
 /** It sends a heartbeat every 15 s; twice that is silence. */
 const silenceMs = 31_000;
@@ -14,7 +14,7 @@ export function buildTaskStream({ url, internalKey }: { url: string; internalKey
      * Frames about tasks until the signal or the connection ends.
      *
      * @param since cursor of the last frame that is known; null starts from now
-     * @throws Error when the orchestrator cannot be reached or goes silent, FleetError when it refuses
+     * @throws Error when the orchestrator cannot be reached or goes silent, CallError when it refuses
      */
     async *follow(since: string | null, signal: AbortSignal): AsyncGenerator<Frame> {
       const query = new URLSearchParams({ types: "task", ...(since !== null && { since }) });
@@ -25,7 +25,7 @@ export function buildTaskStream({ url, internalKey }: { url: string; internalKey
       });
       if (response.statusCode !== 200) {
         const text = await response.body.text();
-        throw toFleetError("The orchestrator", { status: response.statusCode, retryAfterSeconds: 0, text });
+        throw toCallError("The orchestrator", { status: response.statusCode, retryAfterSeconds: 0, text });
       }
       yield* parseFrames(response.body as AsyncIterable<Buffer>);
     },
@@ -40,7 +40,7 @@ async function* parseFrames(chunks: AsyncIterable<Buffer>): AsyncGenerator<Frame
     rest += decoder.decode(chunk, { stream: true });
     const blocks = rest.split("\n\n");
     rest = blocks.pop() ?? "";
-    if (rest.length > longestFrame) throw new FleetError("endless frame", { status: null, code: "unreadable" });
+    if (rest.length > longestFrame) throw new CallError("endless frame", { status: null, code: "unreadable" });
     for (const block of blocks) {
       const data = /^data: ?(.*)$/m.exec(block)?.[1];
       if (data !== undefined) yield JSON.parse(data) as Frame;

@@ -4,9 +4,9 @@
  * happens) changes nothing: ends are taken once, messages and notices have keys.
  */
 import type { Frame, TaskFrame } from "@signalbox/common/contracts/frame.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { type ChatRun, updateOfKey } from "../chat-run.ts";
-import { FleetError } from "../fleet-failure.ts";
 import { fromOwnHtml, type MessageBody } from "../message.ts";
 import type { NoticeBody } from "../notice.ts";
 import { judgeNotice, kindOfFrame } from "../notify-rules.ts";
@@ -35,7 +35,7 @@ export async function follow(kit: Kit, typing: Typing, signal: AbortSignal): Pro
       (cause: unknown) => cause,
     );
     if (signal.aborted) return;
-    if (error instanceof FleetError && error.status === 400) {
+    if (error instanceof CallError && error.status === 400) {
       kit.log.warn("the place in the stream of tasks is not known any more; it is followed from now on");
       place.cursor = undefined;
       await kit.store.keepMemory({ key: cursorKey, value: null }).catch(() => undefined);

@@ -4,10 +4,10 @@
  * theirs, decisions by the version that was shown, pairings by their bearer.
  */
 import { isTransient } from "@signalbox/common/errors.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { type Access, judgeAccess, refusals } from "../access.ts";
 import { BotApiError } from "../api-failure.ts";
-import { FleetError } from "../fleet-failure.ts";
 import { toBody } from "../message.ts";
 import type { InboxUpdate } from "../store/inbox.ts";
 import type { Statements } from "../store.ts";
@@ -165,21 +165,21 @@ async function putOff(kit: Kit, update: InboxUpdate, error: unknown): Promise<vo
     await store.endUpdate({ updateId, status: "failed", note: error instanceof Error ? error.message : "unknown" });
     return;
   }
-  const askedMs = error instanceof FleetError ? error.retryAfterMs : 0;
+  const askedMs = error instanceof CallError ? error.retryAfterMs : 0;
   const delayMs = Math.max(askedMs, Math.min(longestDelayMs, firstDelayMs * 2 ** Math.min(attempts, 10)));
   log.warn({ err: error, updateId, delayMs }, "an update will be worked off later");
   await store.deferUpdate({ updateId, delayMs });
-  if (isPassing && error instanceof FleetError) await tellDelay(kit, update, error);
+  if (isPassing && error instanceof CallError) await tellDelay(kit, update, error);
 }
 
 /** The fleet, Telegram or the database is away: the update has no part in it. */
 function isPassingFailure(error: unknown): boolean {
-  if (error instanceof FleetError) return error.isPassing;
+  if (error instanceof CallError) return error.isPassing;
   return error instanceof BotApiError || isTransient(error);
 }
 
 /** Said once for each message, and only when it takes long enough to be noticed. */
-async function tellDelay(kit: Kit, update: InboxUpdate, error: FleetError): Promise<void> {
+async function tellDelay(kit: Kit, update: InboxUpdate, error: CallError): Promise<void> {
   if (error.status === 429)
     await tell(kit, update, "Too many messages in this minute; this one goes on as soon as it may.");
   else if (update.attempts === 2) {

@@ -1,6 +1,6 @@
 import type { CreateTask } from "@signalbox/common/contracts/task.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { toRunKey } from "../chat-run.ts";
-import { FleetError } from "../fleet-failure.ts";
 import { quote, toBody } from "../message.ts";
 import { escapeHtml } from "../rich-text.ts";
 import type { InboxUpdate } from "../store/inbox.ts";
@@ -29,7 +29,7 @@ async function answerRun(
   try {
     await fleet.act(taskId, "input", { ifVersion: inputVersion, input: text }, userKey);
   } catch (error) {
-    if (!(error instanceof FleetError) || error.isPassing) throw error;
+    if (!(error instanceof CallError) || error.isPassing) throw error;
     // An attempt before this one may have brought the answer, and died before it was noted.
     const task = await fleet.findTask(taskId);
     const isOurs = task?.events.some(
@@ -76,12 +76,12 @@ async function ask(kit: Kit, { updateId }: InboxUpdate, asker: Asker, post: Post
     await store.nameRun({ updateId, taskId });
     return { taskId, note: `run ${taskId}` };
   } catch (error) {
-    const known = error instanceof FleetError ? knownTask(error) : null;
+    const known = error instanceof CallError ? knownTask(error) : null;
     if (known !== null) {
       await store.nameRun({ updateId, taskId: known });
       return { taskId: known, note: `run ${known}` };
     }
-    if (!(error instanceof FleetError) || error.isPassing) throw error;
+    if (!(error instanceof CallError) || error.isPassing) throw error;
     await store.deleteRun(updateId);
     await refuse(kit, updateId, asker, error);
     return { taskId: null, note: `refused: ${error.code}` };
@@ -89,12 +89,12 @@ async function ask(kit: Kit, { updateId }: InboxUpdate, asker: Asker, post: Post
 }
 
 /** The key made a task before, of words that this version of the program puts differently. */
-function knownTask(error: FleetError): string | null {
+function knownTask(error: CallError): string | null {
   const [detail] = error.details as { taskId?: unknown }[];
   return error.code === "idempotency_conflict" && typeof detail?.taskId === "string" ? detail.taskId : null;
 }
 
-async function refuse({ store }: Kit, updateId: number, { place, messageId }: Asker, error: FleetError): Promise<void> {
+async function refuse({ store }: Kit, updateId: number, { place, messageId }: Asker, error: CallError): Promise<void> {
   const { chatId, threadId } = place;
   const html = `❌ <b>${escapeHtml(error.code)}</b>: ${quote(error.message, 1_000)}`;
   const body = { ...toBody(`${error.code}: ${error.message}`), html, replyTo: messageId };

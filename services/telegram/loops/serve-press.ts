@@ -1,6 +1,6 @@
 import type { Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { judgePress, pressAnswers } from "../button.ts";
-import { FleetError } from "../fleet-failure.ts";
 import { fromOwnHtml } from "../message.ts";
 import type { StoredButton } from "../store/buttons.ts";
 import type { InboxUpdate } from "../store/inbox.ts";
@@ -34,7 +34,7 @@ export async function servePress(kit: Kit, { updateId }: InboxUpdate, press: Pre
 }
 
 function isPassing(error: unknown): boolean {
-  return error instanceof FleetError && error.isPassing;
+  return error instanceof CallError && error.isPassing;
 }
 
 /** An old press cannot be answered any more, which harms nobody. */
@@ -54,7 +54,7 @@ async function act(kit: Kit, button: StoredButton, press: Press & { updateId: nu
     await actOnce(kit, press.updateId, { action, taskId, userKey, body });
     return done[action];
   } catch (error) {
-    if (!(error instanceof FleetError) || error.isPassing) throw error;
+    if (!(error instanceof CallError) || error.isPassing) throw error;
     const task = await kit.fleet.findTask(taskId);
     if (task === null) return "This task does not exist any more.";
     if (isDecision && isOwnDecision(task, { userKey, action, ifVersion })) return done[action];
@@ -73,7 +73,7 @@ function isOwnDecision(
   );
 }
 
-type Stale = { button: StoredButton; task: TaskWithEvents; error: FleetError };
+type Stale = { button: StoredButton; task: TaskWithEvents; error: CallError };
 
 /** Nothing was done: the message shows what changed since, with the buttons of now. */
 async function showStale(kit: Kit, { button, task, error }: Stale): Promise<string> {

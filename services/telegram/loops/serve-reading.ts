@@ -1,6 +1,6 @@
 /** Commands that only look. What another agent knows is asked of it at the address that it registered. */
 import type { Agent } from "@signalbox/common/contracts/agent.ts";
-import { FleetError } from "../fleet-failure.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { fromOwnHtml, quote } from "../message.ts";
 import { escapeHtml } from "../rich-text.ts";
 import type { Answer, CommandCall } from "./serve-command.ts";
@@ -69,7 +69,7 @@ async function answerList<T>(
     const more = items.length > mostLines ? [`… and ${items.length - mostLines} more`] : [];
     return { body: fromOwnHtml([...lines, ...more].join("\n") || empty) };
   } catch (error) {
-    if (!(error instanceof FleetError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     return { body: fromOwnHtml(`${agent} does not answer: ${quote(error.message)}`) };
   }
 }
@@ -86,7 +86,7 @@ export async function answerLogs({ kit, text }: CommandCall): Promise<Answer> {
       body: fromOwnHtml(lines.length > 0 ? `<pre>${quote(lines.join("\n"), 3_500)}</pre>` : "No line has that trace."),
     };
   } catch (error) {
-    if (!(error instanceof FleetError)) throw error;
+    if (!(error instanceof CallError)) throw error;
     return { body: fromOwnHtml(`The logging service does not answer: ${quote(error.message)}`) };
   }
 }

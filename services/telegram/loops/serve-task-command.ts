@@ -1,6 +1,6 @@
 import type { Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { readTaskId } from "../command.ts";
-import { FleetError } from "../fleet-failure.ts";
 import { fromOwnHtml, quote } from "../message.ts";
 import { describeApproval, describeTask, taskLine } from "../wording.ts";
 import { actOnce } from "./act-once.ts";
@@ -65,7 +65,7 @@ async function decide(call: CommandCall, { task, verdict, note }: Decision): Pro
     await kit.fleet.act(task.id, verdict, body, String(command.sender.id));
     return decided(verdict);
   } catch (error) {
-    if (!(error instanceof FleetError) || error.isPassing) throw error;
+    if (!(error instanceof CallError) || error.isPassing) throw error;
     const now = (await kit.fleet.findTask(task.id)) ?? task;
     return showTask(call, now, `${quote(error.message)}\n\n`);
   }
@@ -100,7 +100,7 @@ export async function answerAction(
     const task = await actOnce(kit, update.updateId, { action, taskId: wanted.id, userKey, body: { reason } });
     return { body: fromOwnHtml(taskLine(task)) };
   } catch (error) {
-    if (!(error instanceof FleetError) || error.isPassing) throw error;
+    if (!(error instanceof CallError) || error.isPassing) throw error;
     return { body: fromOwnHtml(quote(error.message)) };
   }
 }

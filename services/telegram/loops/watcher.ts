@@ -1,7 +1,8 @@
 /** Looks after what no stream tells: agents that are gone, messages that a task's audit does not know yet, rows that are too old. */
+
+import { CallError } from "@signalbox/common/fleet-call.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { type AgentChange, judgeAgents, type Known } from "../agent-watch.ts";
-import { FleetError } from "../fleet-failure.ts";
 import type { NoticeBody } from "../notice.ts";
 import { judgeNotice } from "../notify-rules.ts";
 import { escapeHtml } from "../rich-text.ts";
@@ -75,7 +76,7 @@ async function auditSome({ store, fleet }: Kit): Promise<boolean> {
   for (const message of messages) {
     await fleet.recordSideEffect(message.taskId, toSideEffect(message)).catch((error: unknown) => {
       // A task that is not there has no audit.
-      if (!(error instanceof FleetError) || error.isPassing) throw error;
+      if (!(error instanceof CallError) || error.isPassing) throw error;
     });
     await store.markAudited(message);
   }
