@@ -41,10 +41,12 @@ test.concurrent("three orchestrators together never run more on an instance than
     await eventually(async () => (await readGauge(box, "signalbox_orchestrators")) === 3, { what: "three shares" });
   }
   let [running, most] = [0, 0];
+  const isFull = Promise.withResolvers<void>();
   await using agent = await startAgent(async (call) => {
     running++;
     most = Math.max(most, running);
-    await new Promise((resolve) => setTimeout(resolve, 10));
+    if (running === 4) isFull.resolve();
+    await isFull.promise;
     running--;
     return { result: call.attempt };
   });
