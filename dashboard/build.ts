@@ -21,29 +21,42 @@ export type BuildOptions = {
 
 type Output = Metafile["outputs"][string];
 
-function bundle() {
-  return build({
-    entryPoints: {
-      main: join(root, "src/main.tsx"),
-      theme: join(root, "src/theme.ts"),
-      style: join(root, "src/styles/main.css"),
-    },
-    outdir: join(root, "dist/assets"),
-    absWorkingDir: root,
-    entryNames: "[name]-[hash]",
-    chunkNames: "[name]-[hash]",
-    bundle: true,
-    splitting: true,
-    format: "esm",
-    target: "es2023",
-    minify: true,
-    jsx: "automatic",
-    jsxImportSource: "preact",
-    legalComments: "none",
-    metafile: true,
-    write: false,
-    logLevel: "warning",
-  });
+const common = {
+  outdir: join(root, "dist/assets"),
+  absWorkingDir: root,
+  entryNames: "[name]-[hash]",
+  chunkNames: "[name]-[hash]",
+  bundle: true,
+  format: "esm",
+  target: "es2023",
+  minify: true,
+  legalComments: "none",
+  metafile: true,
+  write: false,
+  logLevel: "warning",
+} as const;
+
+/**
+ * The page, and what comes before it. Every module of the page imports `main.tsx`, so that all of the first load is one file: split
+ * by who else uses it, it would be eleven of them and 5 KB more in all, each compressed alone.
+ */
+async function bundle() {
+  const main = join(root, "src/main.tsx");
+  const [page, before] = await Promise.all([
+    build({
+      ...common,
+      entryPoints: { main },
+      inject: [main],
+      splitting: true,
+      jsx: "automatic",
+      jsxImportSource: "preact",
+    }),
+    build({ ...common, entryPoints: { theme: join(root, "src/theme.ts"), style: join(root, "src/styles/main.css") } }),
+  ]);
+  return {
+    outputFiles: [...page.outputFiles, ...before.outputFiles],
+    outputs: { ...page.metafile.outputs, ...before.metafile.outputs },
+  };
 }
 
 const nameOf = (path: string) => `assets/${relative("dist/assets", path)}`;
@@ -114,8 +127,7 @@ async function removeOld(outDir: string, kept: ReadonlySet<string>): Promise<voi
 
 /** Builds the page into a folder that any static server can serve, `/*` answered with `index.html`. */
 export async function buildDashboard({ outDir, fleet }: BuildOptions): Promise<Built> {
-  const { outputFiles, metafile } = await bundle();
-  const { outputs } = metafile;
+  const { outputFiles, outputs } = await bundle();
   const main = findOutput(outputs, ({ entryPoint }) => entryPoint === "src/main.tsx");
   const firstLoad = staticGraph(outputs, main);
   const encoder = new TextEncoder();

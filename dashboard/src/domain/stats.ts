@@ -1,19 +1,6 @@
-/* `GET /tasks/stats` as the page reads it, and what its figures mean beside those of the window before. */
+import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
 
-export type Percentiles = { p50: number | null; p95: number | null; p99: number | null };
-export type Rate = { completed: number; failed: number; successRate: number | null };
-export type TaskStats = {
-  since: string;
-  until: string;
-  bucketMs: number;
-  total: number;
-  byStatus: Record<string, number>;
-  byType: Record<string, Record<string, number>>;
-  waitMs: Percentiles;
-  runMs: Percentiles;
-  success: { byType: Record<string, Rate>; byAgent: Record<string, Rate> };
-  buckets: { at: string; created: number; completed: number; failed: number; canceled: number }[];
-};
+/* What the figures of `GET /tasks/stats` mean, alone and beside those of the window before. */
 
 /** Share of the ended tasks that ended well; null when none ended. */
 export function successOf({ byStatus }: Pick<TaskStats, "byStatus">): number | null {

@@ -5,7 +5,7 @@ import { search, setParam } from "../app/router.ts";
 import { formatDuration } from "../domain/time.ts";
 import { countOf } from "../domain/words.ts";
 import { JsonTree } from "../ui/json.tsx";
-import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
+import { Empty, PageHead, QueryNote, TableHead } from "../ui/parts.tsx";
 import { CopyCurl, MoreButton, useLinkKeys } from "../ui/screen-parts.tsx";
 import { LampWord } from "../ui/status.tsx";
 import { Age } from "../ui/when.tsx";
@@ -78,15 +78,7 @@ function AgentPanel({ name, instances }: { name: string; instances: readonly Age
 function InstanceTable({ instances }: { instances: readonly Agent[] }) {
   return (
     <table class="table cards">
-      <thead>
-        <tr>
-          {["Instance", "State", "Running", "Last heard", "Address"].map((column) => (
-            <th key={column} scope="col">
-              {column}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <TableHead names={["Instance", "State", "Running", "Last heard", "Address"]} />
       <tbody>
         {instances.map((agent) => (
           <tr key={agent.instance}>

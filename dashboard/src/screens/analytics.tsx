@@ -1,21 +1,12 @@
 import type { Signature } from "@signalbox/common/contracts/outcome.ts";
+import type { Rate, TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { useApp } from "../app/context.ts";
 import { useQuery } from "../app/query.ts";
 import { search, setParam } from "../app/router.ts";
-import {
-  compare,
-  formatShare,
-  type Judged,
-  type Rate,
-  SUCCESS_TARGET,
-  successOf,
-  type TaskStats,
-  type Window,
-  windows,
-} from "../domain/stats.ts";
+import { compare, formatShare, type Judged, SUCCESS_TARGET, successOf, type Window, windows } from "../domain/stats.ts";
 import { formatDuration } from "../domain/time.ts";
 import { countOf, formatCount } from "../domain/words.ts";
-import { Empty, PageHead, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, PageHead, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { CopyCurl } from "../ui/screen-parts.tsx";
 import { LampWord } from "../ui/status.tsx";
 import { Age } from "../ui/when.tsx";
@@ -168,15 +159,7 @@ function TimesPanel({ both: { now, before } }: { both: Both }) {
   return (
     <Panel title="Wait and run times" meta="against the window before" class="analytics-wide">
       <table class="table">
-        <thead>
-          <tr>
-            {["", "Now", "Before", "Change"].map((name) => (
-              <th key={name} scope="col">
-                {name || <span class="hidden">Figure</span>}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["", "Now", "Before", "Change"]} hidden="Figure" />
         <tbody>
           {rows.map(({ kind, part, value, old }) => {
             const judged = compare(value, old ?? null, false);
@@ -255,15 +238,7 @@ function SignaturesPanel() {
       )}
       {items.length > 0 && (
         <table class="table cards">
-          <thead>
-            <tr>
-              {["Signature", "Kind", "Success", "Last ten", "Count", "Last"].map((name) => (
-                <th key={name} scope="col">
-                  {name}
-                </th>
-              ))}
-            </tr>
-          </thead>
+          <TableHead names={["Signature", "Kind", "Success", "Last ten", "Count", "Last"]} />
           <tbody>
             {items.map((one) => (
               <SignatureRow key={one.sig_hash} one={one} />

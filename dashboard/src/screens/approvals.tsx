@@ -13,7 +13,7 @@ import { deployWords, type RenderService } from "../domain/render.ts";
 import { isObject } from "../domain/schema.ts";
 import { formatDuration } from "../domain/time.ts";
 import { actorName, countOf } from "../domain/words.ts";
-import { Empty, Note, PageHead, Panel, QueryNote, Skeleton } from "../ui/parts.tsx";
+import { Empty, Note, PageHead, Panel, QueryNote, Skeleton, TableHead } from "../ui/parts.tsx";
 import { CopyCurl, Fact, MoreButton, pickTab, Tabs, useLinkKeys } from "../ui/screen-parts.tsx";
 import { LampWord, StatusWord } from "../ui/status.tsx";
 import { Age, When } from "../ui/when.tsx";
@@ -272,15 +272,7 @@ function DecidedTable({ rows }: { rows: readonly Task[] }) {
   return (
     <Panel title="Decisions">
       <table class="table cards">
-        <thead>
-          <tr>
-            {["Task", "What", "Now", "Decided by", "At"].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["Task", "What", "Now", "Decided by", "At"]} />
         <tbody>
           {rows.map((task) => (
             <tr key={task.id}>

@@ -5,7 +5,7 @@ import { settings } from "../app/settings.ts";
 import { formatClock, formatDuration } from "../domain/time.ts";
 import { countOf } from "../domain/words.ts";
 import { hasProblem, problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
-import { PageHead } from "../ui/parts.tsx";
+import { PageHead, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 
 type Setting = ConfigReport["settings"][number];
@@ -123,13 +123,7 @@ function SettingTable({ settings: rows, label }: { settings: readonly Setting[];
   return (
     <table class="table setting-table">
       <caption class="hidden">{label}</caption>
-      <thead>
-        <tr>
-          <th scope="col">Setting</th>
-          <th scope="col">State</th>
-          <th scope="col">What it says</th>
-        </tr>
-      </thead>
+      <TableHead names={["Setting", "State", "What it says"]} />
       <tbody>
         {rows.map((setting) => (
           <tr key={setting.key}>

@@ -11,7 +11,7 @@ import { countOf, shortId } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
 import { FilterBar, useFilter } from "../ui/filter-bar.tsx";
 import { JsonTree } from "../ui/json.tsx";
-import { Empty, PageHead, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, PageHead, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { CopyCurl, Fact, MoreButton, useLinkKeys } from "../ui/screen-parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { CopyButton, toast } from "../ui/toast.tsx";
@@ -76,15 +76,7 @@ function DeliveryTable({ rows, selected }: { rows: readonly Delivery[]; selected
   return (
     <Panel title="Deliveries" meta={`${countOf(rows.length, "delivery", "deliveries")} loaded`} class="delivery-list">
       <table class="table cards">
-        <thead>
-          <tr>
-            {["Event", "Source", "Outcome", "Tasks", "Again", "Came"].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["Event", "Source", "Outcome", "Tasks", "Again", "Came"]} />
         <tbody>
           {rows.map((delivery) => (
             <tr key={delivery.id} class={delivery.id === selected ? "row-selected" : ""}>

@@ -3,7 +3,7 @@ import { useItems, useReloadOn } from "../app/items.ts";
 import { hasNewsOf } from "../app/news.ts";
 import { toPreview } from "../domain/diff.ts";
 import { countOf } from "../domain/words.ts";
-import { Empty, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { Age } from "../ui/when.tsx";
 
@@ -55,15 +55,7 @@ function DriftOf({ resource, drifts }: { resource: string; drifts: readonly Drif
       }
     >
       <table class="table drift-table">
-        <thead>
-          <tr>
-            <th scope="col">Field</th>
-            <th scope="col">Blueprint</th>
-            <th scope="col">Render</th>
-            <th scope="col">State</th>
-            <th scope="col">For</th>
-          </tr>
-        </thead>
+        <TableHead names={["Field", "Blueprint", "Render", "State", "For"]} />
         <tbody>
           {drifts.map((drift) => (
             <tr key={drift.field}>

@@ -8,7 +8,7 @@ import { navigate, search } from "../app/router.ts";
 import type { ScreenProps } from "../app/routes.ts";
 import { type Deploy, deployLamp, deployWords, type EnvKey, type RenderService } from "../domain/render.ts";
 import { countOf, shortId } from "../domain/words.ts";
-import { Empty, PageHead, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, PageHead, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { CopyCurl, Gate, MoreButton, pickTab, Tabs } from "../ui/screen-parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { Elapsed, When } from "../ui/when.tsx";
@@ -137,15 +137,7 @@ function DeploysTab({ service, onRollback }: { service: RenderService; onRollbac
       {deploys.rows.length > 0 && (
         <Panel title="Deploys" meta={countOf(deploys.rows.length, "deploy")}>
           <table class="table cards">
-            <thead>
-              <tr>
-                {["State", "Commit", "By", "Began", "Took", "Task", ""].map((name) => (
-                  <th key={name} scope="col">
-                    {name || <span class="hidden">Action</span>}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <TableHead names={["State", "Commit", "By", "Began", "Took", "Task", ""]} hidden="Action" />
             <tbody>
               {deploys.rows.map((deploy) => (
                 <DeployRow key={deploy.id} deploy={deploy} onRollback={() => onRollback(deploy.id)} />
@@ -223,12 +215,7 @@ function EnvTab({ service }: { service: RenderService }) {
       {items.length > 0 && (
         <Panel title="Environment" meta="names only; no value ever reaches this page">
           <table class="table">
-            <thead>
-              <tr>
-                <th scope="col">Key</th>
-                <th scope="col">Against the blueprint</th>
-              </tr>
-            </thead>
+            <TableHead names={["Key", "Against the blueprint"]} />
             <tbody>
               {items.map(({ key, state: stand }) => (
                 <tr key={key}>

@@ -7,7 +7,7 @@ import { deployLamp, deployWords, type RenderService, type Repair, repairLamps }
 import { renderVocabulary } from "../domain/vocabularies-more.ts";
 import { countOf } from "../domain/words.ts";
 import { FilterBar, useFilter } from "../ui/filter-bar.tsx";
-import { Empty, PageHead, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, PageHead, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { CopyCurl, Gate, MoreButton, pickTab, Tabs, useLinkKeys } from "../ui/screen-parts.tsx";
 import { LampWord } from "../ui/status.tsx";
 import { Age, When } from "../ui/when.tsx";
@@ -85,15 +85,7 @@ function ServiceTable({ rows, items }: { rows: readonly RenderService[]; items: 
   return (
     <Panel title="Services" meta={countOf(rows.length, "service")} class="infra-services">
       <table class="table cards">
-        <thead>
-          <tr>
-            {["Name", "Type", "Last deploy", "Deployed", "Repairs", "Address"].map((name) => (
-              <th key={name} scope="col">
-                {name}
-              </th>
-            ))}
-          </tr>
-        </thead>
+        <TableHead names={["Name", "Type", "Last deploy", "Deployed", "Repairs", "Address"]} />
         <tbody>
           {rows.map((service) => (
             <tr key={service.id}>

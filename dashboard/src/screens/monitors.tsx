@@ -7,7 +7,7 @@ import type { Monitor } from "../domain/finding.ts";
 import { countOf } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
 import { JsonArea } from "../ui/json-area.tsx";
-import { Empty, Note, Panel, QueryNote } from "../ui/parts.tsx";
+import { Empty, Note, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { toast } from "../ui/toast.tsx";
 import { Age } from "../ui/when.tsx";
@@ -59,15 +59,7 @@ export function MonitorsTab() {
 function MonitorTable({ rows, onOpen }: { rows: readonly Monitor[]; onOpen: (open: Open) => void }) {
   return (
     <table class="table cards">
-      <thead>
-        <tr>
-          {["Monitor", "Sees", "Judged until", "In an incident", "Right", "From", ""].map((name) => (
-            <th key={name} scope="col">
-              {name || <span class="hidden">Actions</span>}
-            </th>
-          ))}
-        </tr>
-      </thead>
+      <TableHead names={["Monitor", "Sees", "Judged until", "In an incident", "Right", "From", ""]} hidden="Actions" />
       <tbody>
         {rows.map((monitor) => (
           <MonitorRow key={monitor.name} monitor={monitor} onOpen={onOpen} />

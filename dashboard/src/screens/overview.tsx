@@ -1,3 +1,4 @@
+import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { type Attention, useAttention } from "../app/attention.ts";
 import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
@@ -5,11 +6,11 @@ import { useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
 import { useQuery } from "../app/query.ts";
 import { settings } from "../app/settings.ts";
-import { formatShare, successOf, type TaskStats } from "../domain/stats.ts";
+import { formatShare, successOf } from "../domain/stats.ts";
 import { formatAge, formatClock, formatDuration } from "../domain/time.ts";
 import { countOf, formatCount } from "../domain/words.ts";
 import { problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
-import { Note, PageHead, Panel } from "../ui/parts.tsx";
+import { Note, PageHead, Panel, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { NeedsPanel } from "./overview-needs.tsx";
 import { ThroughputPanel } from "./throughput.tsx";
@@ -148,14 +149,7 @@ function ServicesPanel() {
   return (
     <Panel title="Services" meta={`${healthy} of ${on.length} healthy`}>
       <table class="table">
-        <thead>
-          <tr>
-            <th scope="col">Service</th>
-            <th scope="col">State</th>
-            <th scope="col">Config</th>
-            <th scope="col">Up</th>
-          </tr>
-        </thead>
+        <TableHead names={["Service", "State", "Config", "Up"]} />
         <tbody>
           {sortByUrgency(services).map((service) => (
             <tr key={service.name}>

@@ -1,6 +1,7 @@
+import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { useMemo } from "preact/hooks";
 import { settings } from "../app/settings.ts";
-import { fillBuckets, type TaskStats } from "../domain/stats.ts";
+import { fillBuckets } from "../domain/stats.ts";
 import { formatDateTime, formatDuration } from "../domain/time.ts";
 import { formatCount } from "../domain/words.ts";
 import { Legend } from "../ui/legend.tsx";

@@ -65,6 +65,21 @@ export function Skeleton({ rows = 6 }: { rows?: number }) {
   );
 }
 
+/** The names of a table's columns; one without a name is told to those who cannot see what is in it. */
+export function TableHead({ names, hidden }: { names: readonly string[]; hidden?: string }) {
+  return (
+    <thead>
+      <tr>
+        {names.map((name) => (
+          <th key={name} scope="col">
+            {name || <span class="hidden">{hidden}</span>}
+          </th>
+        ))}
+      </tr>
+    </thead>
+  );
+}
+
 /** An empty place says why it is empty and what to do next. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
   return (

@@ -1,6 +1,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { settings } from "../app/settings.ts";
+import { TableHead } from "./parts.tsx";
 import type { PlotShape } from "./plot-draw.ts";
 
 // The plotting library is a chunk of its own: a screen is there before it, and most screens never fetch it.
@@ -42,15 +43,7 @@ export function Plot({ label, shape, table, height = 220, children }: PlotProps)
         <div class="plot-scroll">
           <table class="table">
             <caption class="hidden">{label}</caption>
-            <thead>
-              <tr>
-                {table.head.map((name) => (
-                  <th key={name} scope="col">
-                    {name}
-                  </th>
-                ))}
-              </tr>
-            </thead>
+            <TableHead names={table.head} />
             <tbody>
               {table.rows.map((row) => (
                 <tr key={row[0]}>

@@ -1,4 +1,5 @@
 import { Instant, TraceId } from "@signalbox/common/contracts/primitives.ts";
+import { TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { TaskTree, TraceTree } from "@signalbox/common/contracts/trace.ts";
 import { invalidRequest, notFound } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
@@ -27,42 +28,6 @@ export const getTaskTree = ({ store }: Context) =>
     },
   });
 
-const Percentiles = Type.Object({
-  p50: Type.Union([Type.Number(), Type.Null()]),
-  p95: Type.Union([Type.Number(), Type.Null()]),
-  p99: Type.Union([Type.Number(), Type.Null()]),
-});
-const Counts = Type.Record(Type.String(), Type.Integer());
-const Rates = Type.Record(
-  Type.String(),
-  Type.Object({
-    completed: Type.Integer(),
-    failed: Type.Integer(),
-    successRate: Type.Union([Type.Number(), Type.Null()]),
-  }),
-);
-
-const Stats = Type.Object({
-  since: Instant,
-  until: Instant,
-  bucketMs: Type.Integer(),
-  total: Type.Integer(),
-  byStatus: Counts,
-  byType: Type.Record(Type.String(), Counts),
-  waitMs: Percentiles,
-  runMs: Percentiles,
-  success: Type.Object({ byType: Rates, byAgent: Rates }),
-  buckets: Type.Array(
-    Type.Object({
-      at: Instant,
-      created: Type.Integer(),
-      completed: Type.Integer(),
-      failed: Type.Integer(),
-      canceled: Type.Integer(),
-    }),
-  ),
-});
-
 const StatsQuery = Type.Object(
   {
     window: Type.Optional(Type.String({ maxLength: 10, description: "such as 15m, 1h or 7d; default 1h" })),
@@ -78,7 +43,7 @@ export const getTaskStats = ({ store }: Context) =>
     auth: "any",
     summary: "Counts, wait and run times, success rates and a histogram of the tasks that were created in a window",
     query: StatsQuery,
-    replies: { 200: Stats },
+    replies: { 200: TaskStats },
     async handle({ query }) {
       const windowMs = parseWindow(query.window ?? "1h");
       if (windowMs === null)

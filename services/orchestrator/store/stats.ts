@@ -1,26 +1,18 @@
+import type { Percentiles, Rate, TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { many, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
 
 /** A span of creation times. */
 export type Span = { sinceMs: number; untilMs: number };
 
-export type Percentiles = { p50: number | null; p95: number | null; p99: number | null };
-export type Rate = { completed: number; failed: number; successRate: number | null };
-export type TaskStats = {
-  total: number;
-  byStatus: Record<string, number>;
-  byType: Record<string, Record<string, number>>;
-  waitMs: Percentiles;
-  runMs: Percentiles;
-  success: { byType: Record<string, Rate>; byAgent: Record<string, Rate> };
-  buckets: { at: string; created: number; completed: number; failed: number; canceled: number }[];
-};
+/** All but the window, which who asks knows. */
+export type SpanStats = Omit<TaskStats, "since" | "until" | "bucketMs">;
 
 /**
  * Figures over the tasks that were created in a span: one pass over the index of creation times, so a long history costs nothing.
  *
  * @param bucketMs width of a bucket of the histogram
  */
-export async function readTaskStats(db: Queryable, span: Span, bucketMs: number): Promise<TaskStats> {
+export async function readTaskStats(db: Queryable, span: Span, bucketMs: number): Promise<SpanStats> {
   const since = new Date(span.sinceMs);
   const until = new Date(span.untilMs);
   const [counts, times, buckets] = await Promise.all([
@@ -87,7 +79,7 @@ function toBucket(row: Row): TaskStats["buckets"][number] {
   };
 }
 
-function toTotals(counts: readonly Count[]): Pick<TaskStats, "total" | "byStatus" | "byType" | "success"> {
+function toTotals(counts: readonly Count[]): Pick<SpanStats, "total" | "byStatus" | "byType" | "success"> {
   const byStatus = sumBy(counts, (row) => row.status);
   const byType = Object.fromEntries(
     [...Map.groupBy(counts, (row) => row.type)].map(([type, rows]) => [type, sumBy(rows, (row) => row.status)]),
