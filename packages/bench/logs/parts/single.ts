@@ -1,20 +1,19 @@
+import { type Callee, startCallee } from "@signalbox/testing/calls.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
-import { Pool as HttpPool } from "undici";
+import type { Wanted } from "../../http-clients.ts";
 import { atLeast, shown } from "../../measure.ts";
-import { runAtOnce } from "../../run-at-once.ts";
 import type { Bed, Part } from "../part.ts";
 import { openPastHttp } from "../past-http.ts";
-import { postAll } from "../post.ts";
 import { makeRecords } from "../records.ts";
 
 const posts = 8_000;
-const concurrency = 64;
+const atOnce = 64;
 const warmUp = 2_000;
 
 export const single: Part = {
   name: "single",
   about: `
-${posts} posts of one record each, ${concurrency} at once. **One insert a request** is a program with the same HTTP side, check and hiding of
+${posts} posts of one record each, ${atOnce} at once, by clients of their own process that do as little as they can. **One insert a request** is a program with the same HTTP side, check and hiding of
 secrets, which inserts each record by itself on up to ten connections; **the service** gathers what comes together.`,
   async run({ bed, rounds, signal, say }) {
     const past = openPastHttp(bed.databaseUrl);
@@ -23,31 +22,32 @@ secrets, which inserts each record by itself on up to ten connections; **the ser
       main: "packages/bench/logs/one-insert-main.ts",
       env: { INTERNAL_KEY, DATABASE_URL },
     });
-    const plain = new HttpPool(reference.url, { connections: concurrency, pipelining: 1 });
+    const clients = await startCallee({ program: "packages/bench/http-clients.ts" });
+    const ports = { service: Number(new URL(bed.logging.url).port), plain: reference.port };
+    const take = (side: "service" | "plain", count = posts) => postSingles(clients, ports[side], bed, count);
     const taken: { service: number; plain: number }[] = [];
     try {
-      for (const http of [bed.logging.http, plain]) await postSingles(bed, http, warmUp);
+      for (const side of ["service", "plain"] as const) await take(side, warmUp);
       for (let round = 1; round <= rounds; round++) {
         signal.throwIfAborted();
         await past.query("truncate logs");
-        const isServiceFirst = round % 2 === 1;
-        const first = await postSingles(bed, isServiceFirst ? bed.logging.http : plain, posts);
-        const second = await postSingles(bed, isServiceFirst ? plain : bed.logging.http, posts);
-        const rates = isServiceFirst ? { service: first, plain: second } : { service: second, plain: first };
+        const rates = { service: 0, plain: 0 };
+        const sides = ["service", "plain"] as const;
+        for (const side of round % 2 === 1 ? sides : sides.toReversed()) rates[side] = await take(side);
         taken.push(rates);
         say(
           `single, round ${round} of ${rounds}: service ${rates.service.toFixed(0)}/s, one insert each ${rates.plain.toFixed(0)}/s`,
         );
       }
     } finally {
-      await plain.close();
+      await clients.stop();
       await reference.stop();
       await past.query("truncate logs");
       await past.close();
     }
     const ratios = taken.map(({ service, plain: alone }) => service / alone);
     return [
-      atLeast(1.8, `single records, ${concurrency} at once, to one insert a request`, "x", ratios),
+      atLeast(1.8, `single records, ${atOnce} at once, to one insert a request`, "x", ratios),
       shown(
         "single records, service",
         "/s",
@@ -62,11 +62,16 @@ secrets, which inserts each record by itself on up to ten connections; **the ser
   },
 };
 
-async function postSingles({ fleet }: Bed, http: HttpPool, count: number): Promise<number> {
-  const bodies = makeRecords(count).map((record) => JSON.stringify(record));
-  const from = performance.now();
-  await runAtOnce(count, concurrency, async (n) => {
-    await postAll(http, fleet.home, bodies[n] ?? "", "application/json");
-  });
-  return count / ((performance.now() - from) / 1_000);
+/** Records a second. */
+async function postSingles(clients: Callee, port: number, { fleet }: Bed, count: number): Promise<number> {
+  const wanted: Wanted = {
+    port,
+    path: "/log",
+    headers: { "x-internal-key": fleet.home.internalKey, "content-type": "application/json" },
+    bodies: makeRecords(count).map((record) => JSON.stringify(record)),
+    count,
+    atOnce,
+    status: 202,
+  };
+  return count / (await clients.call<number>("post", wanted));
 }

@@ -1,13 +1,15 @@
 import { type Callee, startCallee } from "@signalbox/testing/calls.ts";
+import type { Wanted } from "../../http-clients.ts";
 import { atLeast, type Finding, shown } from "../../measure.ts";
-import { openProgram } from "../arena.ts";
+import { asPerson, json, openProgram } from "../arena.ts";
 import { inTurns, type Part, type PartOptions, ratios } from "../part.ts";
-import type { Wanted } from "../programs/http-clients.ts";
 
 const atOnce = 64;
 /** Of the tasks of a round: requests are many times cheaper. */
 const most = { plain: 4, stored: 1 };
 const warmUpShare = 0.3;
+const headers = { ...json, ...asPerson };
+const bodies = [JSON.stringify({ type: "echo", payload: { hello: "world", number: 1 } })];
 
 export const http: Part = {
   name: "http",
@@ -23,7 +25,7 @@ type Entry = { side: "bare" | "kit"; path: "plain" | "stored"; port: number; rat
 
 async function measureHttp(options: PartOptions): Promise<Finding[]> {
   await using open = new AsyncDisposableStack();
-  const clients = open.use(await startCallee({ program: "packages/bench/queue/programs/http-clients.ts" }));
+  const clients = open.use(await startCallee({ program: "packages/bench/http-clients.ts" }));
   const entries: Entry[] = [];
   for (const side of ["bare", "kit"] as const) {
     const program = `packages/bench/queue/programs/${side}-server.ts`;
@@ -42,7 +44,7 @@ async function measureHttp(options: PartOptions): Promise<Finding[]> {
 }
 
 async function post(clients: Callee, { port, path }: Entry, count: number): Promise<number> {
-  const wanted: Wanted = { port, path: `/${path}`, count, atOnce };
+  const wanted: Wanted = { port, path: `/${path}`, headers, bodies, count, atOnce, status: 201 };
   return count / (await clients.call<number>("post", wanted));
 }
 
