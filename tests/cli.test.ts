@@ -1,5 +1,9 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { existsSync } from "node:fs";
 import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -106,6 +110,52 @@ test.concurrent("a wait that is over leaves the task alone and says how to go on
   expect(await signalbox(["task", "watch", id, "--json"])).toMatchObject({ code: 1 });
 });
 
+test.concurrent("watching a task that was run again follows the new run, not the end that is history", async () => {
+  const made = await signalbox(["run", "echo", "--approval", "costs money", "--no-wait", "--json"]);
+  const { id } = JSON.parse(made.out);
+  await signalbox(["task", "reject", id, "--if-version", "1"]);
+  await signalbox(["task", "retry", id]);
+  const watching = start(["task", "watch", id, "--json"]);
+  const result = read(watching);
+  await new Promise((resolve) => watching.stderr?.once("data", resolve));
+  await signalbox(["task", "approve", id, "--if-version", "3"]);
+  const { code, out, err } = await result;
+  expect(code).toBe(0);
+  expect(JSON.parse(out)).toMatchObject({ status: "completed" });
+  expect(err.match(/waits for approval/g)).toHaveLength(1);
+});
+
+test.concurrent("a connection that breaks makes no second run: the same call is made again", async () => {
+  const keys: unknown[] = [];
+  const fleet = createServer((request, response) => {
+    if (request.url?.startsWith("/v1/runs/"))
+      return void response.end('{"run_id":"r","status":"succeeded","output":"pong"}');
+    keys.push(request.headers["idempotency-key"]);
+    if (keys.length === 1) return void request.socket.destroy();
+    response.writeHead(202).end('{"run_id":"r"}');
+  });
+  await once(fleet.listen(0, "127.0.0.1"), "listening");
+  const { port } = fleet.address() as AddressInfo;
+  const env = { SIGNALBOX_URL: `http://127.0.0.1:${port}`, SIGNALBOX_USER: "a", SIGNALBOX_PASS: "b" };
+  expect(await signalbox(["ask", "ping", "--no-wait"], { env })).toMatchObject({ code: 0, out: "pong\n" });
+  expect(keys).toEqual([expect.stringMatching(/^cli:/), keys[0]]);
+  fleet.close();
+});
+
+test.concurrent("whoever stops reading has seen enough; a disk that is full has not got it", async () => {
+  const run = (redirect: string) => {
+    const main = join(repositoryRoot, "packages/cli/signalbox.ts");
+    const env = { PATH: process.env.PATH ?? "", HOME: place.home, SIGNALBOX_HOME: place.home };
+    const command = `"${process.execPath}" "${main}" logs --limit 1000 --json ${redirect}`;
+    return promisify(execFile)("bash", ["-c", `set -o pipefail; ${command}`], { env }).then(
+      () => 0,
+      ({ code }: { code: number }) => code,
+    );
+  };
+  expect(await run("| head -c 10")).toBe(0);
+  if (existsSync("/dev/full")) expect(await run("> /dev/full")).toBe(1);
+});
+
 test.concurrent("lists are tables for people and the service's own answer for scripts", async () => {
   for (const name of ["agents", "types", "schedules"]) {
     expect(JSON.parse((await signalbox([name, "--json"])).out).items).toEqual(expect.any(Array));
@@ -113,6 +163,10 @@ test.concurrent("lists are tables for people and the service's own answer for sc
   expect((await signalbox(["agents"])).out).toMatch(/^name +instance +state/);
   const list = await signalbox(["task", "list", "--limit", "2", "--status", "completed,failed", "--json"]);
   expect(JSON.parse(list.out)).toMatchObject({ items: expect.any(Array) });
+  expect((await signalbox(["--json", "task", "list", "--since", "1s", "--type", "none"])).out).toMatch(
+    /^\{"items":\[\]/,
+  );
+  expect((await signalbox(["task", "list", "--type", "none"])).out).toMatch(/^no task is like that/);
 });
 
 test.concurrent("logs of one trace, and followed while they come", async () => {
@@ -163,7 +217,9 @@ test.concurrent("wrong logins, dead addresses, wrong words and unknown types hav
     [["task", "fly", "x"], {}, 2],
     [["findings"], {}, 3],
     [[], {}, 2],
+    [["task", "list", "--status", "done"], {}, 2],
     [["--help"], {}, 0],
+    [["--version"], {}, 0],
     [["task", "--help"], {}, 0],
   ];
   for (const [words, env, code] of cases) {
@@ -200,8 +256,9 @@ test.concurrent.each(["bash", "zsh", "fish"])("the completion of %s is a script 
   expect(code).toBe(0);
   for (const word of ["ask", "task", "approve", "--trace"]) expect(out).toContain(word);
   if (shell !== "bash") return;
-  const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
-  await writeFile(join(folder, "script"), out);
-  await promisify(execFile)("bash", ["-n", join(folder, "script")]);
-  await rm(folder, { recursive: true });
+  const complete = (...words: string[]) =>
+    `COMP_WORDS=(signalbox ${words.join(" ")}); COMP_CWORD=${words.length}; _signalbox; echo "\${COMPREPLY[*]}"`;
+  const script = [out, complete("ta"), complete("task", "ap"), complete("logs", "--tr"), complete("completion", "z")];
+  const { stdout } = await promisify(execFile)("bash", ["--norc", "-euc", script.join("\n")]);
+  expect(stdout.trimEnd().split("\n")).toEqual(["task", "approve", "--trace", "zsh"]);
 });

@@ -63,6 +63,18 @@ export function wholeOf(values: Values, name: string, { min, max }: { min: numbe
   throw usageError(`--${name} must be a whole number from ${min} to ${max}, not "${text}"`);
 }
 
+const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** `--since`: a time, or how long ago. */
+export function sinceOf(values: Values): string | undefined {
+  const text = textOf(values, "since");
+  if (text === undefined) return undefined;
+  const span = /^(\d{1,6})([smhd])$/.exec(text);
+  const at = span ? Date.now() - Number(span[1]) * (unitSeconds[span[2] ?? "s"] ?? 1) * 1_000 : Date.parse(text);
+  if (!Number.isNaN(at)) return new Date(at).toISOString();
+  throw usageError(`--since is a time such as 2026-05-01T12:00:00Z, or how long ago such as 15m, not "${text}"`);
+}
+
 /** The one word that a command is about. */
 export function onlyOne(positionals: readonly string[], what: string): string {
   const [first, ...more] = positionals;

@@ -42,10 +42,14 @@ export function buildRemote(access: Access, signal: AbortSignal): Remote {
 
   async function send(url: string, init: RequestInit): Promise<Response> {
     const headers = { authorization, accept: "application/json", ...(init.headers as Record<string, string>) };
-    const response = await fetch(url, { ...init, headers, redirect: "error" }).catch((error: unknown) => {
-      if (signal.aborted) throw signal.reason;
-      throw unreachable(url, error);
-    });
+    const again = () => fetch(url, { ...init, headers, redirect: "error" });
+    const response = await again()
+      // Nobody knows whether it came in; with its key it can be said twice.
+      .catch((error: unknown) => ("idempotency-key" in headers && isLost(error) ? again() : Promise.reject(error)))
+      .catch((error: unknown) => {
+        if (signal.aborted) throw signal.reason;
+        throw unreachable(url, error);
+      });
     if (!response.ok) throw await toRefusal(response, url);
     return response;
   }
@@ -114,6 +118,12 @@ function toMessage(block: string): StreamMessage | null {
   const data = all("data");
   if (data.length === 0) return null;
   return { id: all("id").at(-1) ?? null, event: all("event").at(-1) ?? "message", data: data.join("\n") };
+}
+
+/** The connection was there and broke; one that was refused has carried nothing. */
+function isLost(error: unknown): boolean {
+  const { code } = (error instanceof Error ? (error.cause ?? {}) : {}) as { code?: unknown };
+  return code === "UND_ERR_SOCKET" || code === "ECONNRESET" || code === "EPIPE";
 }
 
 function originOf(url: string): string {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { type ParseArgsConfig, parseArgs } from "node:util";
+import { version } from "@signalbox/common/version.ts";
 import { type Command, CommandError, type ExitCode, exitCodes, type Invocation, usageError } from "./command.ts";
 import { ask } from "./commands/ask.ts";
 import { backup, restore } from "./commands/backup.ts";
@@ -48,7 +49,7 @@ Exit codes: 0 done, 1 the task failed, 2 usage, 3 the fleet cannot be reached, 4
 const ownFolder = process.env.INIT_CWD || process.cwd();
 
 async function main(words: string[]): Promise<ExitCode> {
-  const [name, ...rest] = words;
+  const [name, ...rest] = words[0] === "--json" ? [...words.slice(1), "--json"] : words;
   const streams = { input: process.stdin, output: process.stdout, errors: process.stderr };
   const terminal = buildTerminal(streams, rest.includes("--json"));
   if (name === undefined || name === "help" || name.startsWith("-")) return showOverview(name, terminal);
@@ -63,6 +64,11 @@ async function main(words: string[]): Promise<ExitCode> {
 }
 
 function showOverview(name: string | undefined, terminal: Terminal): ExitCode {
+  if (name === "--version") {
+    terminal.document({ version });
+    terminal.line(version);
+    return exitCodes.done;
+  }
   if (name === "help" || name === "--help" || name === "-h") {
     terminal.line(overview);
     return exitCodes.done;
@@ -111,11 +117,9 @@ function parse(command: Command, words: string[]): Pick<Invocation, "values" | "
   }
 }
 
-/** The command that was probably meant. */
+/** The command that was probably meant: `tasks` is task, `sched` is schedules. */
 function suggest(name: string): string {
-  const near = commands.find(
-    (one) => one.name.startsWith(name) || name.startsWith(one.name) || one.name[0] === name[0],
-  );
+  const near = commands.find((one) => one.name.startsWith(name) || name.startsWith(one.name));
   return near ? ` (${near.name}?)` : "";
 }
 
@@ -129,8 +133,8 @@ function report(error: CommandError, terminal: Terminal): ExitCode {
   const details = error.details === undefined ? {} : { details: error.details };
   terminal.document({ error: { code: error.code, message: error.message, ...details } });
   terminal.note(terminal.paint("red", plain(`signalbox: ${error.message}`)));
-  for (const detail of error.details ?? [])
-    if (isPathed(detail)) terminal.note(`  ${plain(`${detail.path} ${detail.message}`)}`);
+  const paths = (error.details ?? []).filter(isPathed).map((detail) => `${detail.path} ${detail.message}`);
+  for (const path of paths) if (!error.message.includes(path)) terminal.note(`  ${plain(path)}`);
   return error.exitCode;
 }
 
@@ -138,5 +142,9 @@ function isPathed(detail: unknown): detail is { path: string; message: string } 
   return typeof detail === "object" && detail !== null && "path" in detail && "message" in detail;
 }
 
-process.stdout.on("error", () => process.exit(exitCodes.done));
+/** Who reads no more has seen enough (`| head`); a disk that is full has not got what was asked for. */
+process.stdout.on("error", ({ code, message }: NodeJS.ErrnoException) => {
+  if (code !== "EPIPE") process.stderr.write(`signalbox: stdout cannot be written: ${message}\n`);
+  process.exit(code === "EPIPE" ? exitCodes.done : exitCodes.failed);
+});
 process.exitCode = await main(process.argv.slice(2));

@@ -70,7 +70,10 @@ export function toTable(heads: readonly string[], rows: readonly (readonly strin
   const cells = [heads, ...rows].map((row) => row.map((cell) => plain(cell).replace(/[\n\t]/g, " ")));
   const widths = heads.map((_, at) => Math.max(...cells.map((row) => row[at]?.length ?? 0)));
   return cells.map((row) =>
-    row.map((cell, at) => (at === row.length - 1 ? cell : cell.padEnd(widths[at] ?? 0))).join("  "),
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join("  ")
+      .trimEnd(),
   );
 }
 

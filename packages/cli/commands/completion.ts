@@ -33,7 +33,8 @@ _signalbox() {
 ${commands.map((command) => `    ${command.name}) compadd -- ${wordsOf(command)} ;;`).join("\n")}
   esac
 }
-compdef _signalbox signalbox`,
+# From a folder of $fpath this file is the body of the function; sourced, it has to be told of.
+if [[ "$funcstack[1]" == _signalbox ]]; then _signalbox "$@"; else compdef _signalbox signalbox; fi`,
   fish: (commands) =>
     [
       "complete -c signalbox -f",

@@ -30,6 +30,7 @@ function listCommand(what: {
       const rows = items.map((item) => what.shown.toRow(item, Date.now()));
       if (rows.length === 0) terminal.line(what.shown.none);
       else for (const line of toTable(what.shown.heads, rows)) terminal.line(line);
+      if (page.nextCursor) terminal.note(`these are the first ${rows.length}; the dashboard has all of them`);
       return exitCodes.done;
     },
   };

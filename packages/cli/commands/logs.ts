@@ -1,21 +1,10 @@
-import { setTimeout as delay } from "node:timers/promises";
 import type { Log } from "@signalbox/common/contracts/log.ts";
-import {
-  type Command,
-  exitCodes,
-  type Invocation,
-  noneOf,
-  textOf,
-  usageError,
-  type Values,
-  wholeOf,
-} from "../command.ts";
+import { type Command, exitCodes, type Invocation, noneOf, sinceOf, textOf, type Values, wholeOf } from "../command.ts";
 import type { Remote, StreamMessage } from "../remote.ts";
 import { plain, type Terminal } from "../terminal.ts";
+import { keepFollowing } from "./keep-following.ts";
 
 const service = "logging" as const;
-const reconnectMs = 1_000;
-
 export const logs: Command = {
   name: "logs",
   usage: "[-f] [--trace ID] [--task ID] [--service NAME] [--level LEVEL] [-q TEXT] [--since TIME] [--limit N]",
@@ -45,7 +34,7 @@ export const logs: Command = {
     const filter = toFilter(values);
     const remote = await invocation.remote();
     const limit = wholeOf(values, "limit", { min: 1, max: 1_000 }) ?? 100;
-    const read = () => remote.call("/logs", { service, query: { ...filter, ...toSince(values), limit } });
+    const read = () => remote.call("/logs", { service, query: { ...filter, since: sinceOf(values), limit } });
     if (values.follow === true) await follow(invocation, remote, { filter, read });
     else {
       const page = (await read()) as { items: Log[]; nextCursor: string | null };
@@ -70,33 +59,29 @@ function toFilter(values: Values): Filter {
   };
 }
 
-const unitSeconds: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-function toSince(values: Values): { since?: string } {
-  const text = textOf(values, "since");
-  if (text === undefined) return {};
-  const span = /^(\d{1,6})([smhd])$/.exec(text);
-  const at = span ? Date.now() - Number(span[1]) * (unitSeconds[span[2] ?? "s"] ?? 1) * 1_000 : Date.parse(text);
-  if (Number.isNaN(at))
-    throw usageError(`--since is a time such as 2026-05-01T12:00:00Z, or how long ago such as 15m, not "${text}"`);
-  return { since: new Date(at).toISOString() };
-}
-
 /** The stream is opened before the past is read, so that nothing falls between; what comes twice is shown once. */
-async function follow({ terminal, signal }: Invocation, remote: Remote, { filter, read }: Following): Promise<void> {
+async function follow(invocation: Invocation, remote: Remote, { filter, read }: Following): Promise<void> {
+  const { terminal, signal } = invocation;
   const tell = buildTeller(terminal);
   const open = (since?: string) => remote.follow("/logs/stream", { service, query: { ...filter, since }, signal });
   const stream = open();
   const first = stream.next();
   // It is awaited below; until then its failure is nobody's surprise.
   first.catch(() => undefined);
-  for (const record of (await read()).items.toReversed()) tell.record(record);
+  const tellPast = async () => {
+    for (const record of (await read()).items.toReversed()) tell.record(record);
+  };
+  await tellPast();
   let since = tell.message((await first).value ?? null);
   for await (const message of stream) since = tell.message(message);
-  while (!signal.aborted) {
-    await delay(reconnectMs);
-    for await (const message of open(since)) since = tell.message(message);
-  }
+  await keepFollowing(invocation, async (onAlive) => {
+    if (since === undefined) await tellPast();
+    for await (const message of open(since)) {
+      onAlive();
+      since = tell.message(message);
+    }
+    return null;
+  });
 }
 
 function buildTeller(terminal: Terminal) {

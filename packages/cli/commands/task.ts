@@ -6,12 +6,14 @@ import {
   type Invocation,
   noneOf,
   onlyOne,
+  sinceOf,
   textOf,
   usageError,
+  type Values,
   wholeOf,
 } from "../command.ts";
 import { plain, type Terminal, toAge, toTable } from "../terminal.ts";
-import { exitCodeOf, hasEnded, waitForEnd } from "./wait.ts";
+import { exitCodeOf, hasEnded, tellWaiting, waitForEnd } from "./wait.ts";
 
 const actions: Record<string, (invocation: Invocation, words: string[]) => Promise<ExitCode>> = {
   get: getTask,
@@ -29,7 +31,7 @@ export const task: Command = {
   usage: "get|list|watch|cancel|retry|approve|reject|input [<id>] [options]",
   summary: "Look at tasks, stop them, decide about them",
   help: `  get <id>             the task and its events
-  list                 newest first: --status a,b  --type T  --user KEY  --trace ID  --since TIME  --limit N  --cursor C
+  list                 newest first: --status a,b  --type T  --user KEY  --trace ID  --since TIME|15m  --limit N  --cursor C
   watch <id>           follow it to its end
   cancel <id>          stop it and all below it: --reason TEXT
   retry <id>           run it again: --reason TEXT
@@ -82,26 +84,27 @@ function describe(found: Task & { why?: TaskWithEvents["why"] }, { line, paint }
   if (found.error) line(paint("red", `  error    ${plain(`${found.error.code}: ${found.error.message}`)}`));
 }
 
+const statusStyles = {
+  queued: "dim",
+  running: "blue",
+  waiting: "yellow",
+  completed: "green",
+  failed: "red",
+  canceled: "dim",
+} as const;
+
 function paintStatus({ status, waitingFor }: Task, paint: Terminal["paint"]): string {
-  const styles = {
-    completed: "green",
-    failed: "red",
-    waiting: "yellow",
-    running: "blue",
-    queued: "dim",
-    canceled: "dim",
-  } as const;
-  return paint(styles[status], waitingFor === null ? status : `${status} for ${waitingFor}`);
+  return paint(statusStyles[status], waitingFor === null ? status : `${status} for ${waitingFor}`);
 }
 
 async function listTasks({ values, terminal, remote }: Invocation, words: string[]): Promise<ExitCode> {
   noneOf(words);
   const query = {
-    status: textOf(values, "status"),
+    status: statusesOf(values),
     type: textOf(values, "type"),
     userKey: textOf(values, "user"),
     traceId: textOf(values, "trace"),
-    since: textOf(values, "since"),
+    since: sinceOf(values),
     cursor: textOf(values, "cursor"),
     limit: wholeOf(values, "limit", { min: 1, max: 200 }) ?? 20,
   };
@@ -114,17 +117,27 @@ async function listTasks({ values, terminal, remote }: Invocation, words: string
     toAge(one.createdAt, Date.now()),
     one.error?.message ?? "",
   ]);
-  for (const line of toTable(["id", "status", "type", "created", ""], rows)) terminal.line(line);
-  if (page.items.length === 0) terminal.line("no task is like that; signalbox run <type> makes one");
+  if (rows.length === 0) terminal.line("no task is like that; signalbox run <type> makes one");
+  else for (const line of toTable(["id", "status", "type", "created", ""], rows)) terminal.line(line);
   if (page.nextCursor !== null) terminal.note(`more: --cursor ${page.nextCursor}`);
   return exitCodes.done;
+}
+
+function statusesOf(values: Values): string | undefined {
+  const text = textOf(values, "status");
+  const unknown = text?.split(",").find((word) => !(word in statusStyles));
+  if (unknown === undefined) return text;
+  throw usageError(`there is no status "${unknown}"; there are ${Object.keys(statusStyles).join(", ")}`);
 }
 
 async function watchTask({ terminal, remote, signal }: Invocation, words: string[]): Promise<ExitCode> {
   const id = onlyOne(words, "task");
   const there = await remote();
-  const ended = await waitForEnd(there, id, { terminal, signal });
-  const now = ended ?? ((await there.call(`/task/${id}`)) as Task);
+  const read = async () => (await there.call(`/task/${id}`)) as Task;
+  const before = await read();
+  if (before.status === "waiting") tellWaiting(before, terminal);
+  const watching = { terminal, signal, known: before.version };
+  const now = hasEnded(before) ? before : ((await waitForEnd(there, id, watching)) ?? (await read()));
   terminal.document(now);
   describe(now, terminal);
   return exitCodeOf(now);
