@@ -49,7 +49,7 @@ test("dry run, apply, second apply: the plan that was shown is what is done, as 
   const writes = renderctl.render.control.writes();
   expect(sideEffects(task)).toHaveLength(writes.length);
   expect(task.result).toMatchObject({ applyId: accepted.body.applyId, state: "done" });
-  const again = await post(renderctl, { blueprintPath: file.path });
+  const again = await post(renderctl, { dryRun: false, blueprintPath: file.path });
   expect(again).toMatchObject({ status: 200, body: { applyId: null, steps: [] } });
   expect(renderctl.render.control.writes()).toHaveLength(writes.length);
 });
@@ -65,7 +65,11 @@ test("a plan that is stale, unknown or not read is refused; a file that is wrong
   });
   const unknown = "0190c2a0-0000-7000-8000-000000000000";
   expect(await post(renderctl, { planId: unknown })).toMatchObject({ status: 404 });
-  expect(await post(renderctl, { prune: true })).toMatchObject({ status: 400 });
+  expect(await post(renderctl, { dryRun: false, prune: true })).toMatchObject({ status: 400 });
+  for (const body of [{}, undefined, { blueprintPath: file.path }]) {
+    const details = [{ path: "/dryRun", message: expect.stringContaining("is required") }];
+    expect(await post(renderctl, body)).toMatchObject({ status: 400, body: { error: { details } } });
+  }
   expect(await post(renderctl, { blueprintPath: "nowhere.yaml", dryRun: true })).toMatchObject({ status: 400 });
   await file.write(shop.replace("healthCheckPath", "healthCheckPth"));
   expect(await post(renderctl, { dryRun: true, blueprintPath: file.path })).toMatchObject({
@@ -80,8 +84,8 @@ test("a plan that is stale, unknown or not read is refused; a file that is wrong
 test("while one apply runs another is refused, and says which runs", async () => {
   await using file = await fileOf(shop);
   await using renderctl = await start(300);
-  const first = await post(renderctl, { blueprintPath: file.path });
-  expect(await post(renderctl, { blueprintPath: file.path })).toMatchObject({
+  const first = await post(renderctl, { dryRun: false, blueprintPath: file.path });
+  expect(await post(renderctl, { dryRun: false, blueprintPath: file.path })).toMatchObject({
     status: 409,
     body: { error: { code: "apply_in_progress", details: [{ applyId: first.body.applyId }] } },
   });
@@ -91,7 +95,7 @@ test("while one apply runs another is refused, and says which runs", async () =>
 test("what a service asks for waits for approval, and is looked at once more before it is done", async () => {
   await using file = await fileOf(shop);
   await using renderctl = await start();
-  const asked = await post(renderctl, { blueprintPath: file.path }, "service");
+  const asked = await post(renderctl, { dryRun: false, blueprintPath: file.path }, "service");
   expect(asked.status).toBe(202);
   const waiting = await renderctl.until(asked.body.taskId, ({ waitingFor }) => waitingFor === "approval");
   expect(renderctl.render.control.writes()).toEqual([]);
@@ -106,7 +110,7 @@ test("what a service asks for waits for approval, and is looked at once more bef
 test("a second process goes on where the first was stopped, and sends nothing twice", async () => {
   await using file = await fileOf(shop);
   await using renderctl = await start(150);
-  const { body } = await post(renderctl, { blueprintPath: file.path });
+  const { body } = await post(renderctl, { dryRun: false, blueprintPath: file.path });
   await eventually(() => renderctl.render.state.services.length >= 2, { what: "some of the services" });
   const second = await renderctl.start();
   try {
@@ -138,7 +142,7 @@ test("killed with -9 in the middle of an apply: the next process finishes it, an
       authorization: `Basic ${Buffer.from("operator:a-test-password").toString("base64")}`,
       "content-type": "application/json",
     },
-    body: JSON.stringify({ blueprintPath: file.path }),
+    body: JSON.stringify({ dryRun: false, blueprintPath: file.path }),
   });
   const { taskId } = (await asked.json()) as { taskId: string };
   await eventually(() => renderctl.render.state.services.length === 2, { what: "the second service", everyMs: 1 });

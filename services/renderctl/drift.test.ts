@@ -22,7 +22,7 @@ test("a change by hand is one drift with its own time, a revert ends it, and no 
   await using renderctl = await startRenderctl({ render: { hasLimits: false }, env: { RENDER_REPO: repository } });
   const { render, call } = renderctl;
   const apply = async () => {
-    const { body } = await call("/render/blueprint/apply", { method: "POST", body: {} });
+    const { body } = await call("/render/blueprint/apply", { method: "POST", body: { dryRun: false } });
     await renderctl.until(body.taskId, ({ status }) => status === "completed" || status === "failed");
   };
   const drifts = async () => (await call("/render/drift")).body.items;
@@ -99,7 +99,7 @@ async function openWatch() {
     decide: async ({ id, version }: Task, what: "approve" | "reject") =>
       await onOrchestrator(`/task/${id}/${what}`, { method: "POST", body: { ifVersion: version } }),
     apply: async () => {
-      const { body } = await call("/render/blueprint/apply", { method: "POST", body: {} });
+      const { body } = await call("/render/blueprint/apply", { method: "POST", body: { dryRun: false } });
       await renderctl.until(body.taskId, ({ status }) => status === "completed");
     },
     service: (name: string) => {
@@ -253,7 +253,7 @@ test("of two drifts one is reverted by a plan of its own, and the other is adopt
     ["update:service/signalbox-logging", [{ field: "healthCheckPath", from: "/", to: "/health" }]],
     ["deploy:service/signalbox-logging", []],
   ]);
-  const adoption = await call("/render/drift/adopt", { method: "POST", body: {} });
+  const adoption = await call("/render/drift/adopt", { method: "POST", body: { dryRun: false } });
   expect(adoption.body.left).toEqual([]);
   expect(adoption.text).not.toContain("hunter2");
   expect(render.control.writes()).toHaveLength(writes);

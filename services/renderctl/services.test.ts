@@ -102,6 +102,13 @@ test("of several workspaces one must be named, and the setting or the body names
   expect((await create(box, { ...wish, ownerId: other })).body.ownerId).toBe(other);
 });
 
+test("a workspace that the token sees only later counts as well", async () => {
+  await using box = await startRenderctl();
+  expect((await create(box, wish)).status).toBe(201);
+  box.render.control.addOwner("Other");
+  expect((await create(box, { ...wish, name: "shop-2" })).status).toBe(400);
+});
+
 test("RENDER_OWNER_ID settles it", async () => {
   await using box = await startRenderctl({ env: { RENDER_OWNER_ID: ownerId } });
   box.render.control.addOwner("Other");
@@ -143,6 +150,16 @@ test("a bad filter or cursor is 400", async () => {
   for (const query of ["limit=0", "limit=101", "cursor=nonsense", "type=website", "colour=red"]) {
     expect([query, (await box.call(`/render/services?${query}`)).status]).toEqual([query, 400]);
   }
+  const [one, other] = ["one", "other"].map((name) => box.render.control.addService({ ...site, name }));
+  if (!one || !other) throw new Error("no services");
+  for (const _ of [1, 2]) box.render.control.deploy(one);
+  const page = await box.call(`/render/services/${one.id}/deploys?limit=1`);
+  const follow = (id: string, cursor: string) => box.call(`/render/services/${id}/deploys?cursor=${cursor}`);
+  expect((await follow(one.id, page.body.nextCursor)).status).toBe(200);
+  const altered = Buffer.from(`${one.id} nowhere`).toString("base64url");
+  expect((await follow(one.id, "nonsense")).status).toBe(400);
+  expect((await follow(one.id, altered)).status).toBe(400);
+  expect((await follow(other.id, page.body.nextCursor)).status).toBe(400);
 });
 
 test("a wrong token is said, and shown nowhere", async () => {

@@ -12,11 +12,10 @@ export type Workspace = {
 
 /** @param setting RENDER_OWNER_ID, when it is set */
 export function buildWorkspace(setting: string | undefined): Workspace {
-  let only: string | null = null;
   return {
     async ownerId(api, named = setting) {
       if (named !== undefined) return named;
-      if (only !== null) return only;
+      // Looked up each time: a token that saw one workspace yesterday may see two today, and then nobody may guess.
       const owners = await api.owners.list();
       const [first] = owners;
       if (!first) throw new ApiError("render_refused", "The token of Render sees no workspace.");
@@ -24,8 +23,7 @@ export function buildWorkspace(setting: string | undefined): Workspace {
         const names = owners.map(({ id, name }) => `${id} (${name})`).join(", ");
         throw invalidRequest("/ownerId", `is needed, or RENDER_OWNER_ID: the token sees ${names}`);
       }
-      only = first.id;
-      return only;
+      return first.id;
     },
   };
 }

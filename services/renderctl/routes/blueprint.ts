@@ -54,6 +54,10 @@ function toAccepted({ applyId, taskId }: { applyId: string; taskId: string }): J
 /** @throws ApiError 400 */
 function ensureConsistent({ dryRun, planId, blueprintPath, prune }: ApplyBlueprint): void {
   if (dryRun && planId !== undefined) throw invalidRequest("/planId", "names a plan; leave dryRun out to apply it");
+  // An empty or half-written call must not change an account: whoever has seen no plan says that it shall be done.
+  if (dryRun === undefined && planId === undefined) {
+    throw invalidRequest("/dryRun", "is required without planId: true shows what would change, false changes it");
+  }
   if (planId !== undefined && blueprintPath !== undefined) {
     throw invalidRequest("/blueprintPath", "is part of the plan that planId names; leave it out");
   }

@@ -4,6 +4,7 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { Type } from "typebox";
 import type { RenderApi } from "../clients/render.ts";
 import type { Context } from "../context.ts";
+import { RenderError } from "../render-error.ts";
 import type { Service } from "../render-shapes.ts";
 import { inListOrder, toShownDeploy, toShownService } from "../render-views.ts";
 import { OnService, ServiceTypeName } from "./bodies.ts";
@@ -77,13 +78,13 @@ export const listServices = (context: Context) =>
 
 function toPage(services: Service[], limit: number, cursor: string | undefined) {
   const start = cursor === undefined ? 0 : services.findIndex(({ id }) => id === fromCursor(cursor)) + 1;
-  if (cursor !== undefined && start === 0)
-    throw invalidRequest("/cursor", "is not a cursor that this list gave; start again without one");
+  if (cursor !== undefined && start === 0) throw foreignCursor();
   const items = services.slice(start, start + limit);
   const last = items.at(-1);
   return { items, nextCursor: start + limit < services.length && last ? toCursor(last.id) : null };
 }
 
+const foreignCursor = () => invalidRequest("/cursor", "is not a cursor that this list gave; start again without one");
 const toCursor = (text: string) => Buffer.from(text).toString("base64url");
 const fromCursor = (cursor: string) => Buffer.from(cursor, "base64url").toString("utf8");
 
@@ -111,8 +112,7 @@ export const listDeploys = (context: Context) =>
     async handle({ params, query, signal }) {
       const { limit = defaultLimit, cursor } = query;
       const { deploys } = context.client.during({ signal });
-      const after = cursor === undefined ? {} : { cursor: fromCursor(cursor) };
-      const { items, next } = await reading(() => deploys.page(params.id, { limit, ...after }));
+      const { items, next } = await reading(() => readDeploys(deploys, params.id, { limit, cursor }));
       const asked = new Map(
         (await context.store.listAsked(items.map(({ id }) => id))).map((one) => [one.deployId, one]),
       );
@@ -120,9 +120,28 @@ export const listDeploys = (context: Context) =>
         const { taskId = null, traceId = null } = asked.get(deploy.id) ?? {};
         return { ...toShownDeploy(deploy), taskId, traceId };
       });
-      return { status: 200, body: { items: shown, nextCursor: next === null ? null : toCursor(next) } };
+      return {
+        status: 200,
+        body: { items: shown, nextCursor: next === null ? null : toCursor(`${params.id} ${next}`) },
+      };
     },
   });
+
+/** @throws ApiError 400 for a cursor that is not of this service's list, or that Render does not take */
+async function readDeploys(
+  deploys: RenderApi["deploys"],
+  serviceId: string,
+  { limit, cursor }: { limit: number; cursor: string | undefined },
+) {
+  if (cursor === undefined) return await deploys.page(serviceId, { limit });
+  const [owner, after] = fromCursor(cursor).split(" ", 2);
+  if (owner !== serviceId || after === undefined) throw foreignCursor();
+  try {
+    return await deploys.page(serviceId, { limit, cursor: after });
+  } catch (error) {
+    throw error instanceof RenderError && error.status === 400 ? foreignCursor() : error;
+  }
+}
 
 const states = ["same", "differs", "only_live", "only_blueprint"] as const;
 
