@@ -226,10 +226,24 @@ test("a key that may only read cannot act, and says so", async () => {
 test("an annotation is written once, however often it is asked for", async () => {
   await using watcher = await startWatcher({ env: { POSTHOG_MODE: "propose" } });
   const payload = { content: "deploy api 1a2b3c4", at: new Date(startAt).toISOString(), key: "1a2b3c4" };
-  const annotate = () => watcher.call("/run/annotate", { body: { payload }, as: "service" });
+  const { id } = watcher.fleet.add({ type: "posthog.annotate", payload }, "service:internal");
+  const annotate = () => watcher.call("/run/annotate", { body: { taskId: id, attempt: 1, payload }, as: "service" });
   expect((await annotate()).body.result).toMatchObject({ isNew: true });
   expect((await annotate()).body.result).toMatchObject({ isNew: false });
   expect(watcher.posthog.state.annotations).toHaveLength(1);
+});
+
+test("who only observes leaves no note that nobody asked for, and a call that is no task leaves none at all", async () => {
+  await using watcher = await startWatcher();
+  const payload = { content: "deploy api 1a2b3c4" };
+  const annotate = (taskId?: string) =>
+    watcher.call("/run/annotate", { body: { ...(taskId && { taskId, attempt: 1 }), payload }, as: "service" });
+  const { id } = watcher.fleet.add({ type: "posthog.annotate", payload }, "agent:other");
+  expect(await annotate(id)).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
+  expect(await annotate()).toMatchObject({ status: 422, body: { error: { code: "not_allowed" } } });
+  expect(watcher.posthog.control.writes()).toEqual([]);
+  const asked = watcher.fleet.add({ type: "posthog.annotate", payload }, "person:operator");
+  expect((await annotate(asked.id)).body.result).toMatchObject({ isNew: true });
 });
 
 test("each deploy of the fleet asks for one annotation; observe asks for none", async () => {

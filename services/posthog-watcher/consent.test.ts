@@ -35,3 +35,11 @@ test("in mode execute the list counts, and the brake stops all but a reversal", 
 test("a task whose beginning nobody knows has no consent", () => {
   expect(findRefusal({ events: [], approval: null }, { ...terms, mode: "propose" })).not.toBeNull();
 });
+
+test("a note is left unasked when the watcher may do more than observe", () => {
+  const unasked = task("service:internal");
+  const note = { ...terms, type: "posthog.annotate", allow: [] };
+  expect(findRefusal(unasked, { ...note, mode: "observe" })).toContain("in mode observe");
+  expect(findRefusal(task("person:operator"), { ...note, mode: "observe" })).toBeNull();
+  for (const mode of ["propose", "execute"] as const) expect(findRefusal(unasked, { ...note, mode })).toBeNull();
+});

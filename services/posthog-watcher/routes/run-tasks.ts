@@ -127,6 +127,7 @@ export async function runSetFlag(context: Context, run: RunContext<Static<typeof
 export async function runAnnotate(context: Context, run: RunContext<Static<typeof Annotate>>): Promise<RunOutcome> {
   const { content, at = new Date(context.kit.clock()).toISOString(), key = content } = run.payload;
   refuseUnlessMayAct(context);
+  await refuseWithoutConsent(context, run);
   const { posthog } = context.kit;
   // There is no idempotency there: whoever runs twice finds the first one.
   const [known] = await posthog.listAnnotations({ search: key }).catch(explain);
