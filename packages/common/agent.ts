@@ -29,27 +29,9 @@ import { type Check, compileCheck, withoutIds } from "./validate.ts";
  * heartbeats, `/health`, `/ready`, `/metrics`, `/config/validate`, `/openapi.json`, and a shutdown that loses nothing.
  */
 
+const { DATABASE_URL: _database, ...shared } = serviceSettings;
 /** What every agent is told by its environment; its own settings and its port stand beside these. */
-export const agentSettings = {
-  PORT: serviceSettings.PORT,
-  HOST: serviceSettings.HOST,
-  PUBLIC_URL: serviceSettings.PUBLIC_URL,
-  ORCHESTRATOR_URL: serviceSettings.ORCHESTRATOR_URL,
-  LOGGING_URL: serviceSettings.LOGGING_URL,
-  BASIC_AUTH_USER: serviceSettings.BASIC_AUTH_USER,
-  BASIC_AUTH_PASS: serviceSettings.BASIC_AUTH_PASS,
-  INTERNAL_KEY: serviceSettings.INTERNAL_KEY,
-  INTERNAL_KEY_PREVIOUS: serviceSettings.INTERNAL_KEY_PREVIOUS,
-  WS_ALLOWED_ORIGINS: serviceSettings.WS_ALLOWED_ORIGINS,
-  LOG_LEVEL: serviceSettings.LOG_LEVEL,
-  LOG_FORMAT: serviceSettings.LOG_FORMAT,
-  LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
-  LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
-  OTEL_EXPORTER_OTLP_ENDPOINT: serviceSettings.OTEL_EXPORTER_OTLP_ENDPOINT,
-  OTEL_EXPORTER_OTLP_HEADERS: serviceSettings.OTEL_EXPORTER_OTLP_HEADERS,
-  SPOOL_DIR: serviceSettings.SPOOL_DIR,
-  RUN_ID: serviceSettings.RUN_ID,
-};
+export const agentSettings = shared;
 export type AgentSettings = Static<TObject<typeof agentSettings>>;
 
 /** What one type of task needs: what is registered for it, and what runs it. */

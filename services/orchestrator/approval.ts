@@ -1,5 +1,5 @@
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import type { Next, Plan, Refusal } from "./patch.ts";
+import { type Next, type Plan, type Refusal, toKept } from "./patch.ts";
 
 /** What a person decided about a task that waits for them, and the version that they saw. */
 export type DecisionByPerson = { verdict: "approve" | "reject"; ifVersion: number; note: string | null; actor: string };
@@ -57,20 +57,4 @@ function judgeWaiting(task: Task, ifVersion: number, what: "approval" | "input")
 /** A task that has started is due now; one whose own time lies ahead keeps it. */
 function toDueTime(task: Task): string | null {
   return task.attempt > 0 ? null : task.runAt;
-}
-
-function toKept(task: Task): Next {
-  return {
-    status: task.status,
-    waitingFor: null,
-    payload: task.payload,
-    result: task.result,
-    error: task.error,
-    correlationId: task.correlationId,
-    priority: task.priority,
-    runAt: task.runAt,
-    maxAttempts: task.maxAttempts,
-    approval: task.approval,
-    progress: task.progress,
-  };
 }

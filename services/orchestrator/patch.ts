@@ -105,24 +105,19 @@ function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): stri
   return null;
 }
 
+/** A task as it stands, waiting for nothing. */
+export function toKept(task: Task): Next {
+  const { status, payload, result, error, correlationId, priority, runAt, maxAttempts, approval, progress } = task;
+  const kept = { status, payload, result, error, correlationId, priority, runAt, maxAttempts, approval, progress };
+  return { ...kept, waitingFor: null };
+}
+
 function toNext(task: Task, wanted: TaskStatus, patch: PatchBody, by: By): Next {
   if (hasEnded(task.status) && wanted === "queued") {
     const again = planRetry(task, by);
     return { ...again, ...toPlainChanges(patch, again), error: patch.error ?? null };
   }
-  const kept: Next = {
-    status: wanted,
-    waitingFor: null,
-    payload: task.payload,
-    result: task.result,
-    error: task.error,
-    correlationId: task.correlationId,
-    priority: task.priority,
-    runAt: task.runAt,
-    maxAttempts: task.maxAttempts,
-    approval: task.approval,
-    progress: task.progress,
-  };
+  const kept = { ...toKept(task), status: wanted };
   const next = { ...kept, ...toPlainChanges(patch, kept) };
   if (wanted === "waiting") Object.assign(next, toWaiting(task, patch, by.actor));
   if (wanted !== task.status) next.error = toError(wanted, patch, by.actor);

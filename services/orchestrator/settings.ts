@@ -1,11 +1,11 @@
 import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
 import { Type } from "typebox";
 
+const { ORCHESTRATOR_URL: _own, ...shared } = serviceSettings;
+
 export const settings = defineSettings("orchestrator", {
+  ...shared,
   PORT: portSetting(4000),
-  HOST: serviceSettings.HOST,
-  PUBLIC_URL: serviceSettings.PUBLIC_URL,
-  DATABASE_URL: serviceSettings.DATABASE_URL,
   REDIS_URL: Type.Optional(
     Type.String({
       title: "redis://… or rediss://…",
@@ -15,20 +15,6 @@ export const settings = defineSettings("orchestrator", {
       writeOnly: true,
     }),
   ),
-  LOGGING_URL: serviceSettings.LOGGING_URL,
-  BASIC_AUTH_USER: serviceSettings.BASIC_AUTH_USER,
-  BASIC_AUTH_PASS: serviceSettings.BASIC_AUTH_PASS,
-  INTERNAL_KEY: serviceSettings.INTERNAL_KEY,
-  INTERNAL_KEY_PREVIOUS: serviceSettings.INTERNAL_KEY_PREVIOUS,
-  WS_ALLOWED_ORIGINS: serviceSettings.WS_ALLOWED_ORIGINS,
-  LOG_LEVEL: serviceSettings.LOG_LEVEL,
-  LOG_FORMAT: serviceSettings.LOG_FORMAT,
-  LOG_REDACT_KEYS: serviceSettings.LOG_REDACT_KEYS,
-  LOG_REDACT_PATTERNS: serviceSettings.LOG_REDACT_PATTERNS,
-  OTEL_EXPORTER_OTLP_ENDPOINT: serviceSettings.OTEL_EXPORTER_OTLP_ENDPOINT,
-  OTEL_EXPORTER_OTLP_HEADERS: serviceSettings.OTEL_EXPORTER_OTLP_HEADERS,
-  SPOOL_DIR: serviceSettings.SPOOL_DIR,
-  RUN_ID: serviceSettings.RUN_ID,
   DATABASE_POOL_SIZE: Type.Integer({
     title: "connections to PostgreSQL",
     description: "How many connections this service may hold at once, besides the one that listens",

@@ -2,10 +2,17 @@
  * Changes of a YAML text that leave everything else as it stands, comments and order too. Each gives the text after it, or null
  * when the place is written in a way that this does not know; whoever calls judges the result by reading it.
  */
-import type { YamlSpan } from "@signalbox/common/yaml-spans.ts";
 import type { Json } from "./blueprint.ts";
 
-export type Spans = ReadonlyMap<string, YamlSpan>;
+export type Span = {
+  kind: "scalar" | "mapping" | "sequence";
+  isFlow: boolean;
+  isInFlow: boolean;
+  start: number;
+  end: number;
+  member: { keyStart: number; afterColon: number } | null;
+};
+export type Spans = ReadonlyMap<string, Span>;
 export type YamlDraft = { text: string; spans: Spans };
 
 const reserved = /^(?:true|false|null|yes|no|on|off|y|n|~)$/i;
@@ -32,7 +39,7 @@ export function setMember(draft: YamlDraft, pointer: string, value: Json, after 
   return neighbour?.member ? insertBehind(draft.text, neighbour, member) : null;
 }
 
-function replace(text: string, span: YamlSpan, value: Json): string | null {
+function replace(text: string, span: Span, value: Json): string | null {
   const isBlock = span.kind !== "scalar" && !span.isFlow;
   if (isBlock && span.kind === "sequence" && Array.isArray(value) && value.length > 0) {
     const indent = " ".repeat(columnOf(text, span.start));
@@ -44,7 +51,7 @@ function replace(text: string, span: YamlSpan, value: Json): string | null {
   return span.member ? splice(text, span.member.afterColon, span.end, ` ${toFlow(value)}`) : null;
 }
 
-function insertBehind(text: string, { isInFlow, end, member }: YamlSpan, what: string): string {
+function insertBehind(text: string, { isInFlow, end, member }: Span, what: string): string {
   if (isInFlow) return splice(text, end, end, `, ${what}`);
   const at = lineEnd(text, end);
   return splice(text, at, at, `\n${" ".repeat(columnOf(text, member?.keyStart ?? 0))}${what}`);
