@@ -1,8 +1,8 @@
 import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
 import { expect } from "vitest";
 import { nextId, toWaiting } from "./records.ts";
-import { refusal, ScriptedService } from "./scripted-service.ts";
-import { browserTest, type Stage } from "./stage.ts";
+import { listOf, refusal } from "./scripted-service.ts";
+import { browserTest } from "./stage.ts";
 
 function toSchedule(change: Partial<Schedule> = {}): Schedule {
   const at = new Date().toISOString();
@@ -13,8 +13,6 @@ function toSchedule(change: Partial<Schedule> = {}): Schedule {
     ...change,
   };
 }
-
-const listOf = (...items: unknown[]) => ({ body: { items, nextCursor: null } });
 
 browserTest("a list that cannot be read says why with its trace, and Retry reads it", async (stage) => {
   const { fleet, open, expectComplaint } = stage;
@@ -64,60 +62,6 @@ browserTest(
     await page.getByRole("dialog").getByText("No agent takes echo. Nothing was changed.").waitFor();
   },
 );
-
-async function withWatcher(stage: Stage, run: (watcher: ScriptedService) => Promise<void>): Promise<void> {
-  const watcher = new ScriptedService("posthog-watcher");
-  await watcher.listen();
-  watcher.allowedOrigin = stage.fleet.orchestrator.allowedOrigin;
-  Object.defineProperty(stage.fleet, "services", {
-    value: { ...stage.fleet.services, "posthog-watcher": watcher.url },
-  });
-  try {
-    await run(watcher);
-  } finally {
-    await watcher.close();
-  }
-}
-
-const aMonitor = {
-  ...{ name: "signups", origin: "database", version: 4, updatedBy: null, updatedAt: null, suggestion: null },
-  definition: { title: "Sign-ups", event: "signed_up" },
-  health: {
-    state: "ok",
-    judgedUntil: null,
-    lastRunAt: null,
-    lastSuccessAt: null,
-    failures: 0,
-    error: null,
-    episodes: 0,
-  },
-  precision: { told: 4, declined: 1, precision: 0.75 },
-};
-
-browserTest("a monitor is replaced at the version that was on screen", async (stage) => {
-  stage.expectComplaint(/409/);
-  await withWatcher(stage, async (watcher) => {
-    watcher.on("GET /findings", () => listOf());
-    watcher.on("GET /watch/status", () => ({
-      body: { mode: "observe", stopped: { isStopped: false }, lastRunAt: null, closedUntil: null },
-    }));
-    watcher.on("GET /monitors", () => listOf(aMonitor));
-    watcher.on("PUT /monitors/signups", () =>
-      refusal(409, "version_conflict", "The monitor is not the one that you saw: it is at version 5."),
-    );
-    const page = await stage.open("/findings?tab=monitors");
-    await page.getByText("75 %, 3 of 4").waitFor();
-    await page.getByRole("button", { name: "Edit signups" }).click();
-    await page.getByRole("button", { name: "Replace version 4" }).click();
-
-    await page
-      .getByRole("dialog")
-      .getByText(/it is at version 5\. Nothing was changed/)
-      .waitFor();
-    const asked = watcher.asked.find(({ method }) => method === "PUT");
-    expect([asked?.headers["if-match"], asked?.body]).toEqual(['"4"', aMonitor.definition]);
-  });
-});
 
 browserTest("an unknown filter is an error, and what the API cannot filter says so", async ({ fleet, open }) => {
   const delivery = {

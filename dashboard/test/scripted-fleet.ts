@@ -31,6 +31,7 @@ export class ScriptedFleet {
   heartbeatMs = 15_000;
   #frames: Sent[] = [];
   #dropped = 0;
+  readonly #others: ScriptedService[] = [];
   readonly #upgrades = new WebSocketServer({ noServer: true });
   #waiting: (() => void)[] = [];
 
@@ -50,7 +51,11 @@ export class ScriptedFleet {
   }
 
   get services(): Record<string, string> {
-    return { orchestrator: this.orchestrator.url, logging: this.logging.url };
+    return Object.fromEntries(this.#all.map(({ name, url }) => [name, url]));
+  }
+
+  get #all(): ScriptedService[] {
+    return [this.orchestrator, this.logging, ...this.#others];
   }
 
   async listen(): Promise<void> {
@@ -59,12 +64,20 @@ export class ScriptedFleet {
 
   async close(): Promise<void> {
     for (const socket of this.sockets) socket.terminate();
-    await Promise.all([this.orchestrator.close(), this.logging.close()]);
+    await Promise.all(this.#all.map((service) => service.close()));
   }
 
   allow(origin: string): void {
-    this.orchestrator.allowedOrigin = origin;
-    this.logging.allowedOrigin = origin;
+    for (const service of this.#all) service.allowedOrigin = origin;
+  }
+
+  /** One more service, before the page is opened. */
+  async add(name: string): Promise<ScriptedService> {
+    const service = new ScriptedService(name);
+    await service.listen();
+    service.allowedOrigin = this.orchestrator.allowedOrigin;
+    this.#others.push(service);
+    return service;
   }
 
   /** Waits for the next page to be connected, or resolves at once when one is. */

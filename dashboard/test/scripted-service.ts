@@ -22,6 +22,8 @@ const corsHeaders = {
   "Access-Control-Expose-Headers": "ETag, Location, Retry-After, Idempotent-Replayed",
 };
 
+export const listOf = (...items: unknown[]): Scripted => ({ body: { items, nextCursor: null } });
+
 export function refusal(status: number, code: string, message: string, details?: unknown[]): Scripted {
   return {
     status,

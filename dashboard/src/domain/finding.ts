@@ -80,6 +80,12 @@ export type Monitor = {
   suggestion: string | null;
 };
 
+/** When a monitor would have fired. */
+export type Forecast = {
+  findings: { series: string | null; severity: Severity; title: string; since: string; raisedAt: string }[];
+  findingsAWeek: number;
+};
+
 export type FindingAct = "ack" | "snooze" | "resolve" | "decline";
 
 /** Which answers make sense; the watcher has the last word. */

@@ -79,3 +79,8 @@ export function toFaults(details: readonly unknown[], prefix: string): { faults:
   }
   return { faults, others };
 }
+
+/** The faults of what was typed: an empty dialog is not full of mistakes, its button only waits. */
+export function findTypedFaults(value: Json, schema: Schema): Faults {
+  return findFaults(value, { ...schema, required: [] });
+}

@@ -6,7 +6,7 @@ import { useQuery } from "../app/query.ts";
 import { navigate } from "../app/router.ts";
 import type { RenderService } from "../domain/render.ts";
 import { initialValue, isObject, type Json, type Schema } from "../domain/schema.ts";
-import { findFaults } from "../domain/validate.ts";
+import { findFaults, findTypedFaults } from "../domain/validate.ts";
 import { newKey } from "../net/key.ts";
 import { ConfirmCall } from "../ui/call.tsx";
 import { SchemaForm } from "../ui/form.tsx";
@@ -70,7 +70,11 @@ function TaskDialog({ service, onClose, type, title, text, reason, start = {} }:
       {types.state.value.data && !found && <p class="muted">No agent has registered {type} yet.</p>}
       {found && (
         <SchemaForm
-          model={{ id: "act", root: schema, value: shown, faults: wrong, set: (next) => (value.value = next) }}
+          model={{
+            ...{ id: "act", root: schema, value: shown },
+            faults: findTypedFaults(shown, schema),
+            set: (next) => (value.value = next),
+          }}
           schema={schema}
         />
       )}

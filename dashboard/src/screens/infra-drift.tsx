@@ -6,6 +6,7 @@ import { countOf } from "../domain/words.ts";
 import { Empty, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { Age } from "../ui/when.tsx";
+import { type DriftActs, DriftButtons, useDriftActs } from "./infra-drift-acts.tsx";
 
 type Drift = DriftList["items"][number];
 
@@ -16,12 +17,12 @@ const kindWords: Record<Drift["kind"], string> = {
   extra: "not in the blueprint",
 };
 
-/** Where Render differs from the blueprint; of one resource when it is named. */
+/** Where Render differs from the blueprint, and the two ways to end it; of one resource when it is named. */
 export function DriftPanel({ resource }: { resource?: string }) {
   const drifts = useItems<Drift>("renderctl", "/render/drift");
   useReloadOn(drifts.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
+  const { acts, shown } = useDriftActs();
   const rows = drifts.rows.filter((drift) => resource === undefined || drift.resource === resource);
-  const groups = Map.groupBy(rows, (drift) => drift.resource);
   const state = drifts.query.state.value;
   return (
     <>
@@ -34,33 +35,116 @@ export function DriftPanel({ resource }: { resource?: string }) {
           </p>
         </Empty>
       )}
-      {[...groups].map(([name, items]) => (
-        <DriftOf key={name} resource={name} drifts={items} />
-      ))}
+      {rows.length > 0 && <DriftSum drifts={rows} acts={acts} resource={resource} />}
+      {shown}
+      <DriftTables drifts={rows} acts={acts} />
     </>
   );
 }
 
-function DriftOf({ resource, drifts }: { resource: string; drifts: readonly Drift[] }) {
+function DriftSum({ drifts, acts, resource }: { drifts: readonly Drift[]; acts: DriftActs; resource?: string }) {
+  const resources = new Set(drifts.map((drift) => drift.resource)).size;
+  return (
+    <div class="panel panel-body plan-sum">
+      <p>
+        <strong>
+          {countOf(drifts.length, "difference")} in {countOf(resources, "resource")}.
+        </strong>{" "}
+        <span class="muted">Take in what is live and the blueprint follows; put back and Render follows.</span>
+      </p>
+      <div class="actions">
+        <DriftButtons acts={acts} resource={resource} />
+      </div>
+    </div>
+  );
+}
+
+/** What is there on one side only is one line; what differs in its fields has a table of its own. */
+function DriftTables({ drifts, acts }: { drifts: readonly Drift[]; acts: DriftActs }) {
+  const whole = drifts.filter(({ field }) => field === "");
+  const groups = Map.groupBy(
+    drifts.filter(({ field }) => field !== ""),
+    (drift) => drift.resource,
+  );
+  return (
+    <>
+      {[...groups].map(([name, items]) => (
+        <FieldDrifts key={name} resource={name} drifts={items} acts={acts} />
+      ))}
+      {whole.length > 0 && <WholeDrifts drifts={whole} acts={acts} />}
+    </>
+  );
+}
+
+function TaskLink({ drifts }: { drifts: readonly Drift[] }) {
   const taskId = drifts.find((drift) => drift.taskId !== null)?.taskId;
+  return taskId ? <a href={`/approvals?sel=${taskId}`}>putting it back waits for approval</a> : null;
+}
+
+/** The last deed on the resource by Render's audit log; it need not have been this change. */
+function Witness({ drift: { whoCanTell } }: { drift: Drift }) {
+  if (!whoCanTell) return <span class="muted">not known</span>;
+  return (
+    <>
+      {whoCanTell.by}{" "}
+      <span class="muted">
+        {whoCanTell.what}, <Age at={whoCanTell.at} /> ago
+      </span>
+    </>
+  );
+}
+
+function WholeDrifts({ drifts, acts }: { drifts: readonly Drift[]; acts: DriftActs }) {
+  return (
+    <Panel title="On one side only" meta={<TaskLink drifts={drifts} />}>
+      <table class="table cards">
+        <TableHead names={["Resource", "State", "For", "Who can tell", ""]} hidden="Actions" />
+        <tbody>
+          {drifts.map((drift) => (
+            <tr key={drift.resource}>
+              <th scope="row">{drift.resource}</th>
+              <td data-label="State">
+                <DriftState kind={drift.kind} />
+              </td>
+              <td data-label="For">
+                <Age at={drift.since} />
+              </td>
+              <td data-label="Who can tell">
+                <Witness drift={drift} />
+              </td>
+              <td class="row-actions">
+                <DriftButtons acts={acts} resource={drift.resource} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </Panel>
+  );
+}
+
+function DriftState({ kind }: { kind: Drift["kind"] }) {
+  return <LampWord lamp={kindLamps[kind]}>{kindWords[kind]}</LampWord>;
+}
+
+function FieldDrifts({ resource, drifts, acts }: { resource: string; drifts: readonly Drift[]; acts: DriftActs }) {
   return (
     <Panel
       title={resource}
       meta={
-        taskId ? (
-          <a href={`/tasks/${taskId}`}>putting it right waits for approval</a>
-        ) : (
-          countOf(drifts.length, "difference")
-        )
+        <>
+          <TaskLink drifts={drifts} />
+          <DriftButtons acts={acts} resource={resource} />
+        </>
       }
     >
       <table class="table drift-table">
-        <TableHead names={["Field", "Blueprint", "Render", "State", "For"]} />
+        <TableHead names={["Field", "Blueprint", "Render", "State", "For", "Who can tell"]} />
         <tbody>
           {drifts.map((drift) => (
             <tr key={drift.field}>
               <th scope="row" class="mono">
-                {drift.field || "the resource"}
+                {drift.field}
               </th>
               <td class="mono" data-label="Blueprint">
                 {toPreview(drift.expected, 200)}
@@ -68,11 +152,14 @@ function DriftOf({ resource, drifts }: { resource: string; drifts: readonly Drif
               <td class="mono" data-label="Render">
                 {toPreview(drift.actual, 200)}
               </td>
-              <td>
-                <LampWord lamp={kindLamps[drift.kind]}>{kindWords[drift.kind]}</LampWord>
+              <td data-label="State">
+                <DriftState kind={drift.kind} />
               </td>
-              <td>
+              <td data-label="For">
                 <Age at={drift.since} />
+              </td>
+              <td data-label="Who can tell">
+                <Witness drift={drift} />
               </td>
             </tr>
           ))}

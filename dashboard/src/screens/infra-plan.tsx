@@ -5,7 +5,7 @@ import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useReloadOn } from "../app/items.ts";
 import { useQuery } from "../app/query.ts";
-import { search, setParam } from "../app/router.ts";
+import { navigate, search, setParam } from "../app/router.ts";
 import { toCurl } from "../domain/curl.ts";
 import { toPreview } from "../domain/diff.ts";
 import { formatDuration } from "../domain/time.ts";
@@ -17,7 +17,7 @@ import { CopyButton, toast } from "../ui/toast.tsx";
 import { When } from "../ui/when.tsx";
 
 /** A plan that has nothing to do comes without an id, because there is nothing to apply. */
-type Plan = Omit<BlueprintPlan, "planId" | "expiresAt" | "fingerprint"> & Partial<BlueprintPlan>;
+export type Plan = Omit<BlueprintPlan, "planId" | "expiresAt" | "fingerprint"> & Partial<BlueprintPlan>;
 type Step = BlueprintPlan["steps"][number];
 
 export function PlanTab() {
@@ -92,7 +92,7 @@ function countActions(steps: readonly Step[]): string {
   return [...parts, deploys > 0 ? `${countOf(deploys, "deploy")} caused` : "no deploy caused"].join(", ");
 }
 
-function PlanView({ plan, onApplied }: { plan: Plan; onApplied: () => void }) {
+export function PlanView({ plan, onApplied }: { plan: Plan; onApplied: () => void }) {
   const leftMs = plan.expiresAt ? Date.parse(plan.expiresAt) - nowMs.value : 0;
   const isEmpty = plan.steps.length === 0;
   const isOver = !isEmpty && leftMs <= 0;
@@ -139,7 +139,7 @@ function ApplyDialog({ plan, onClose, onApplied }: { plan: Plan; onClose: () => 
       onDone={({ applyId }) => {
         toast("The apply has begun");
         onApplied();
-        setParam("apply", applyId);
+        navigate(`/infra?tab=plan&apply=${applyId}`);
       }}
     >
       <p>

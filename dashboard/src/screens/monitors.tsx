@@ -6,11 +6,11 @@ import { useQuery } from "../app/query.ts";
 import type { Monitor } from "../domain/finding.ts";
 import { countOf } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
-import { JsonArea } from "../ui/json-area.tsx";
-import { Empty, Note, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
+import { Empty, Panel, QueryNote, TableHead } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { toast } from "../ui/toast.tsx";
 import { Age } from "../ui/when.tsx";
+import { EditMonitor, NewMonitor } from "./monitor-forms.tsx";
 
 const healthLamps: Record<Monitor["health"]["state"], Lamp> = {
   off: "off",
@@ -22,7 +22,7 @@ const healthLamps: Record<Monitor["health"]["state"], Lamp> = {
   invalid: "failed",
 };
 
-type Open = { act: "run" | "edit"; monitor: Monitor } | null;
+type Open = { act: "run" | "edit"; monitor: Monitor } | { act: "new" } | null;
 
 export function MonitorsTab() {
   const monitors = useItems<Monitor>("posthog-watcher", "/monitors");
@@ -39,20 +39,39 @@ export function MonitorsTab() {
       {state.data && monitors.rows.length === 0 && (
         <Empty title="Nothing is watched">
           <p>
-            A monitor is a file in <code>infra/monitors</code>, or made with <code>PUT /monitors/:name</code>.
+            A monitor says which series is read, and what of it is unexpected. It is a file in{" "}
+            <code>infra/monitors</code>, or made here.
           </p>
+          <NewButton onNew={() => (open.value = { act: "new" })} />
         </Empty>
       )}
       {monitors.rows.length > 0 && (
-        <Panel title="Monitors" meta={countOf(monitors.rows.length, "monitor")}>
+        <Panel
+          title="Monitors"
+          meta={
+            <>
+              {countOf(monitors.rows.length, "monitor")}
+              <NewButton onNew={() => (open.value = { act: "new" })} />
+            </>
+          }
+        >
           <MonitorTable rows={monitors.rows} onOpen={(next) => (open.value = next)} />
         </Panel>
       )}
       {open.value?.act === "run" && <RunDialog monitor={open.value.monitor} onClose={close} />}
       {open.value?.act === "edit" && (
-        <EditDialog monitor={open.value.monitor} onClose={close} onSaved={monitors.query.reload} />
+        <EditMonitor monitor={open.value.monitor} onClose={close} onSaved={monitors.query.reload} />
       )}
+      {open.value?.act === "new" && <NewMonitor onClose={close} onSaved={monitors.query.reload} />}
     </>
+  );
+}
+
+function NewButton({ onNew }: { onNew: () => void }) {
+  return (
+    <button type="button" class="button" onClick={onNew}>
+      New monitor
+    </button>
   );
 }
 
@@ -123,39 +142,6 @@ function RunDialog({ monitor, onClose }: { monitor: Monitor; onClose: () => void
       send={() => app.rest.call("posthog-watcher", "/watch/run", { method: "POST", body: { monitor: monitor.name } })}
     >
       <p>It reads and judges what is due, besides its own times. A finding may come of it.</p>
-    </ConfirmCall>
-  );
-}
-
-/** Replaces the definition that was on screen: a newer one is refused, and nothing is lost. */
-function EditDialog({ monitor, onClose, onSaved }: { monitor: Monitor; onClose: () => void; onSaved: () => void }) {
-  const app = useApp();
-  const value = useSignal<unknown>(monitor.definition);
-  return (
-    <ConfirmCall
-      title={`Edit ${monitor.name}`}
-      button={`Replace version ${monitor.version}`}
-      wide
-      onClose={onClose}
-      onDone={() => {
-        toast(`${monitor.name} was replaced`);
-        onSaved();
-      }}
-      send={() =>
-        app.rest.call("posthog-watcher", `/monitors/${encodeURIComponent(monitor.name)}`, {
-          method: "PUT",
-          body: value.value,
-          headers: { "If-Match": `"${monitor.version}"` },
-        })
-      }
-    >
-      {monitor.origin === "file" && (
-        <Note lamp="waiting">It comes from a file. What you save here wins over that file from now on.</Note>
-      )}
-      <div class="field">
-        <label for="monitor-json">Definition</label>
-        <JsonArea id="monitor-json" rows={14} value={value.value} onValue={(next) => (value.value = next)} />
-      </div>
     </ConfirmCall>
   );
 }

@@ -168,3 +168,4 @@ export const Adoption = Type.Object(
   },
   { ...closed, $id: "Adoption" },
 );
+export type Adoption = Static<typeof Adoption>;
