@@ -202,6 +202,46 @@ test.concurrent("doctor looks at everything that runs", async () => {
   expect(JSON.parse(nowhere.out).checks).toContainEqual(expect.objectContaining({ check: "ports" }));
 });
 
+test.concurrent("doctor names what is broken, and ends as a command on such a fleet would", async () => {
+  const { services, databaseUrl } = await readFleetFile(place);
+  const url = services.orchestrator?.url ?? "";
+  const elsewhere = { SIGNALBOX_URL: url, SIGNALBOX_USER: "operator" };
+  const killed = join(place.home, "killed");
+  await mkdir(killed);
+  const dead = { orchestrator: { url: "http://127.0.0.1:9", pid: 1, state: "running" } };
+  await writeFile(join(killed, "fleet.json"), JSON.stringify({ services: dead, dashboard: {}, databaseUrl }));
+  await writeFile(join(killed, "env"), "BASIC_AUTH_USER=a\nBASIC_AUTH_PASS=b\n");
+  const cases: [Record<string, string>, number, string, RegExp][] = [
+    [{ ...elsewhere, SIGNALBOX_PASS: "wrong" }, 4, "login", /refuses this login/],
+    [
+      { SIGNALBOX_URL: "http://127.0.0.1:9", SIGNALBOX_USER: "a", SIGNALBOX_PASS: "b" },
+      3,
+      "orchestrator",
+      /does not answer/,
+    ],
+    [{ SIGNALBOX_URL: "nowhere" }, 2, "fleet", /SIGNALBOX_URL is "nowhere"/],
+    [{ SIGNALBOX_HOME: killed }, 3, "fleet", /was killed; start it again/],
+    [
+      { ...elsewhere, SIGNALBOX_PASS: "wrong", DATABASE_URL: "postgres://a:b@127.0.0.1:9/x" },
+      4,
+      "database",
+      /nothing listens/,
+    ],
+  ];
+  for (const [env, code, check, message] of cases) {
+    const result = await signalbox(["doctor", "--json"], { env });
+    expect({ env, code: result.code }).toEqual({ env, code });
+    const bad = JSON.parse(result.out).checks.filter(({ state }: { state: string }) => state === "bad");
+    expect(bad).toContainEqual({ check, state: "bad", message: expect.stringMatching(message) });
+  }
+  const taken = { SIGNALBOX_HOME: join(place.home, "nowhere"), SIGNALBOX_PORT_BASE: String(place.portBase) };
+  const { out } = await signalbox(["doctor", "--json"], { env: taken });
+  expect(JSON.parse(out).checks).toContainEqual({
+    ...{ check: "ports", state: "warn" },
+    message: expect.stringMatching(/^port \d+, which \S+ needs, is in use/),
+  });
+}, 60_000);
+
 test.concurrent("wrong logins, dead addresses, wrong words and unknown types have their codes and no stack", async () => {
   const { services } = await readFleetFile(place);
   const elsewhere = { SIGNALBOX_URL: services.orchestrator?.url ?? "", SIGNALBOX_USER: "operator" };

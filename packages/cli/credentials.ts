@@ -3,7 +3,7 @@ import { homedir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { parseEnv } from "node:util";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
-import { CommandError, exitCodes } from "./command.ts";
+import { CommandError, exitCodes, usageError } from "./command.ts";
 import type { Env } from "./fleet-env.ts";
 import type { FleetFile } from "./fleet-file.ts";
 import { findText } from "./home.ts";
@@ -85,9 +85,7 @@ async function fromHome(home: string, env: Env): Promise<Access | null> {
 }
 
 function fromVariables(env: Env, source: string): Access {
-  const given = Object.entries(remoteKeys).flatMap(([name, key]) =>
-    env[key] ? [[name, env[key]?.replace(/\/+$/, "")]] : [],
-  );
+  const given = Object.entries(remoteKeys).flatMap(([name, key]) => (env[key] ? [[name, toBase(key, env[key])]] : []));
   return {
     urls: Object.fromEntries(given),
     off: {},
@@ -96,6 +94,11 @@ function fromVariables(env: Env, source: string): Access {
     ...toLogin(env, source),
     source,
   };
+}
+
+function toBase(key: string, address: string): string {
+  if (/^https?:$/.test(URL.parse(address)?.protocol ?? "")) return address.replace(/\/+$/, "");
+  throw usageError(`${key} is "${address}", which is no address; it looks like https://signalbox.example.com`);
 }
 
 function toLogin(env: Env, source: string): { user: string; pass: string } {

@@ -39,6 +39,11 @@ export async function acquireFleetLock(home: string): Promise<FleetLock> {
   }
 }
 
+/** Whether a supervisor runs this home; `fleet.json` alone is no sign of it, for one that was killed leaves that behind. */
+export async function isFleetAlive(home: string): Promise<boolean> {
+  return (await listLocks(home)).some(({ alive }) => alive !== null);
+}
+
 async function take(draft: string, path: string): Promise<boolean> {
   try {
     await link(draft, path);

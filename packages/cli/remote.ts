@@ -136,9 +136,15 @@ function notThere({ off, source }: Access, service: ServiceName): CommandError {
   return new CommandError(exitCodes.unreachable, "service_off", `${service} cannot be asked; ${why}`);
 }
 
+/** What stands behind "fetch failed". */
+export function whyOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  if (error.name === "TimeoutError") return "nothing came in time";
+  return error.cause instanceof Error ? error.cause.message : error.message;
+}
+
 function unreachable(url: string, error: unknown): CommandError {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
-  const message = `${originOf(url)} does not answer (${cause}); is the fleet running? "npx pnpm signalbox doctor" looks closer`;
+  const message = `${originOf(url)} does not answer (${whyOf(error)}); is the fleet running? "npx pnpm signalbox doctor" looks closer`;
   return new CommandError(exitCodes.unreachable, "unreachable", message);
 }
 

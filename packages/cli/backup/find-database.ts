@@ -5,9 +5,9 @@ import { CommandError, exitCodes } from "../command.ts";
 import { listHomes } from "../credentials.ts";
 import { checkDatabase } from "../database-url.ts";
 import { openEmbeddedDatabase } from "../embedded-database.ts";
-import { type Env, loadFleetEnv } from "../fleet-env.ts";
+import { type Env, loadFleetEnv, readEnvFile } from "../fleet-env.ts";
 import type { FleetFile } from "../fleet-file.ts";
-import { acquireFleetLock } from "../fleet-lock.ts";
+import { acquireFleetLock, isFleetAlive } from "../fleet-lock.ts";
 import { ensureHome, findText } from "../home.ts";
 
 export type OpenDatabase = AsyncDisposable & {
@@ -41,10 +41,13 @@ export async function openDatabase({ env, folder, mayBeNew, onWarning }: Wish): 
   for (const home of homes) {
     const text = await findText(join(home, "fleet.json"));
     if (text === null) continue;
-    const { databaseUrl } = JSON.parse(text) as FleetFile;
-    return { url: databaseUrl, home, isInUse: true, [Symbol.asyncDispose]: async () => undefined };
+    const { databaseUrl: url } = JSON.parse(text) as FleetFile;
+    const isInUse = await isFleetAlive(home);
+    // Of a fleet that was killed: a database of its own died with it and is started below, one elsewhere still answers.
+    const isGone = !isInUse && (await isOwn(home, url)) && !(await answers(url));
+    if (!isGone) return { url, home, isInUse, [Symbol.asyncDispose]: async () => undefined };
   }
-  const stopped = homes.find((home) => existsSync(join(home, "postgres", "PG_VERSION")));
+  const stopped = homes.find(hasOwnDatabase);
   const home = stopped ?? (mayBeNew ? homes[0] : undefined);
   if (home === undefined) {
     throw new CommandError(
@@ -54,6 +57,23 @@ export async function openDatabase({ env, folder, mayBeNew, onWarning }: Wish): 
     );
   }
   return await startOwn(home, env, onWarning);
+}
+
+function hasOwnDatabase(home: string): boolean {
+  return existsSync(join(home, "postgres", "PG_VERSION"));
+}
+
+/** Its password is drawn by the home, and nobody else's. */
+async function isOwn(home: string, url: string): Promise<boolean> {
+  const { DATABASE_PASSWORD } = await readEnvFile(join(home, "env"));
+  return DATABASE_PASSWORD !== undefined && new URL(url).password === DATABASE_PASSWORD;
+}
+
+function answers(url: string): Promise<boolean> {
+  return checkDatabase(url).then(
+    () => true,
+    () => false,
+  );
 }
 
 /** The lock keeps a fleet from starting on the same data meanwhile. */

@@ -35,3 +35,8 @@ test("the newest stays, however old it is", () => {
   const old = [400, 500].map((days) => toBackupName(now - days * 24 * hourMs, "pg"));
   expect(planForgetting(old, now)).toEqual([old[1]]);
 });
+
+test("what a killed backup left behind goes after a day", () => {
+  const [young, old] = [1, 25].map((hours) => `${toBackupName(now - hours * hourMs, "logical")}.4711.part`);
+  expect(planForgetting([young ?? "", old ?? "", toBackupName(now, "pg"), "signalbox.part"], now)).toEqual([old]);
+});

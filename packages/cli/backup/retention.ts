@@ -3,6 +3,8 @@
 const dayMs = 86_400_000;
 const weekMs = 7 * dayMs;
 const pattern = /^signalbox-(\d{4}-\d{2}-\d{2})T(\d{2})(\d{2})(\d{2})Z\.(?:jsonl\.gz|dump)$/;
+/** Of a backup that was killed: nobody will finish it. */
+const partEnd = /\.\d+\.part$/;
 
 export type BackupFormat = "logical" | "pg";
 
@@ -27,13 +29,18 @@ export function planForgetting(names: readonly string[], now: number): string[] 
     })
     .sort((a, b) => b.at - a.at);
   const taken = new Set<string>();
-  return backups.slice(1).flatMap(({ name, at }) => {
+  const parts = names.filter((name) => {
+    const at = partEnd.test(name) ? timeOfBackup(name.replace(partEnd, "")) : null;
+    return at !== null && now - at > dayMs;
+  });
+  const old = backups.slice(1).flatMap(({ name, at }) => {
     const period = periodOf(at, now);
     if (period === "recent") return [];
     if (period === null || taken.has(period)) return [name];
     taken.add(period);
     return [];
   });
+  return [...old, ...parts];
 }
 
 function periodOf(at: number, now: number): string | null {

@@ -5,6 +5,7 @@ import { gunzipSync, gzipSync } from "node:zlib";
 import { startCluster } from "@signalbox/testing/cluster.ts";
 import { freshDatabase, prepareTemplate, type TestDatabase } from "@signalbox/testing/database.ts";
 import { expect, test } from "vitest";
+import { refuseHalfRestored } from "./half-restored.ts";
 import { makeBackup } from "./make-backup.ts";
 import { findToolVersion } from "./pg-tools.ts";
 import { restoreBackup } from "./restore-backup.ts";
@@ -121,7 +122,7 @@ test("a backup of an older schema is brought to this one", async () => {
   expect(await constraints(second)).toEqual(all);
 });
 
-test("a file that is damaged, half, of a newer release or none is refused, and the database is empty then", async () => {
+test("a file that is damaged, half, of a newer release, none or not there is refused, and costs nothing of what it was to replace", async () => {
   await using folder = await temporaryFolder();
   await using first = await freshDatabase();
   await fill(first);
@@ -139,14 +140,38 @@ test("a file that is damaged, half, of a newer release or none is refused, and t
     [Buffer.from("nonsense"), /cannot be read as a backup/],
   ];
   await using second = await freshDatabase();
+  await second.pool.query("insert into log_drops values ('2020-01-01', 1, 1, 1, now())");
+  const [before, shape] = [await digest(second), await constraints(second)];
   for (const [bytes, why] of cases) {
     await writeFile(file, bytes);
     await expect(restoreBackup({ url: second.url, file, replace: true })).rejects.toThrow(why);
-    const { rows } = await second.pool.query(
-      "select count(*)::int as count from pg_class where relnamespace = 'public'::regnamespace",
-    );
-    expect(rows[0].count).toBe(0);
+    expect(await digest(second)).toEqual(before);
   }
+  for (const name of ["missing.jsonl.gz", "missing.dump"])
+    await expect(restoreBackup({ url: second.url, file: join(folder.path, name), replace: true })).rejects.toThrow();
+  expect(await digest(second)).toEqual(before);
+  expect(await constraints(second)).toEqual(shape);
+});
+
+test("a restore that was killed is noticed by the next start, and made good by the next restore", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await freshDatabase();
+  await fill(first);
+  const before = await digest(first);
+  const { file } = await makeBackup({ url: first.url, folder: folder.path, format: "logical", now: Date.now() });
+  // As it is left behind by a kill: the old content aside, the new one begun.
+  await first.pool.query("alter schema public rename to signalbox_before_restore; create schema public");
+  await first.pool.query("create table tasks (half int)");
+  await expect(refuseHalfRestored(first.url)).rejects.toThrow("was cut off");
+  await writeFile(join(folder.path, "other.jsonl.gz"), "nonsense");
+  const wrong = { url: first.url, file: join(folder.path, "other.jsonl.gz"), replace: true };
+  await expect(restoreBackup(wrong)).rejects.toThrow("cannot be read");
+  await refuseHalfRestored(first.url);
+  expect(await digest(first)).toEqual(before);
+  await restoreBackup({ url: first.url, file, replace: true });
+  expect(await digest(first)).toEqual(before);
+  const { rows } = await first.pool.query("select nspname from pg_namespace where nspname like 'signalbox%'");
+  expect(rows).toEqual([]);
 });
 
 test("a database that services work with is left alone", async () => {
@@ -169,7 +194,15 @@ test.runIf(pgDump !== null && pgDump >= 15)(
     const made = await makeBackup({ url: first.url, folder: folder.path, format: "auto", now: Date.now() });
     expect(made).toMatchObject({ format: "pg", file: expect.stringMatching(/\.dump$/) });
     await using second = await freshDatabase(cluster.url);
+    const before = await digest(first);
     await restoreBackup({ url: second.url, file: made.file, replace: true });
-    expect(await digest(second)).toEqual(await digest(first));
+    expect(await digest(second)).toEqual(before);
+    // A database that was restored is backed up and restored like any other.
+    const again = await makeBackup({ url: second.url, folder: folder.path, format: "pg", now: Date.now() + 1_000 });
+    await restoreBackup({ url: first.url, file: again.file, replace: true });
+    expect(await digest(first)).toEqual(before);
+    await writeFile(again.file, (await readFile(again.file)).subarray(0, 20_000));
+    await expect(restoreBackup({ url: first.url, file: again.file, replace: true })).rejects.toThrow("pg_restore");
+    expect(await digest(first)).toEqual(before);
   },
 );

@@ -38,7 +38,7 @@ export const restore: Command = {
   usage: "<file> [--replace]",
   summary: "Put a backup into the database",
   help: `Into the database of DATABASE_URL, else of the local fleet, which must be stopped. It must be empty; with --replace, what is in it goes. All or
-nothing: after a failure the database is empty. A backup of an older release is brought to this release's schema.`,
+nothing: after a failure the database is as it was. A backup of an older release is brought to this release's schema.`,
   options: { replace: { type: "boolean" } },
   async run({ values, positionals, terminal, folder }) {
     const file = resolve(folder, onlyOne(positionals, "file"));

@@ -1,7 +1,9 @@
+import { basename, dirname } from "node:path";
 import type { ConfigReport } from "@signalbox/common/contracts/service.ts";
 import { type Command, CommandError, exitCodes, type Invocation, noneOf } from "../command.ts";
 import type { ServiceName } from "../credentials.ts";
-import type { Remote } from "../remote.ts";
+import { isFleetAlive } from "../fleet-lock.ts";
+import { type Remote, whyOf } from "../remote.ts";
 import { plain, type Terminal } from "../terminal.ts";
 import {
   checkDatabaseOf,
@@ -25,18 +27,48 @@ export const doctor: Command = {
   async run(invocation) {
     noneOf(invocation.positionals);
     const { terminal } = invocation;
-    const remote = await invocation.remote().catch((error: unknown) => error as Error);
+    const found = await invocation.remote().catch((error: unknown) => error as Error);
+    const remote = found instanceof Error ? found : ((await findKilled(found)) ?? found);
     const findings = [checkNode(), ...(await checkGround(remote instanceof Error ? null : remote))];
     for (const finding of findings) tell(finding, terminal);
-    const further = remote instanceof Error ? [unreachable(remote)] : await checkFleet(remote, invocation);
+    const barred = remote instanceof Error ? remote : await tryLogin(remote);
+    const further = remote instanceof Error ? [unreachable(remote)] : await checkFleet(remote, barred, invocation);
     for (const finding of further) tell(finding, terminal);
     const all = [...findings, ...further];
     const isWell = all.every(({ state }) => state !== "bad");
     terminal.document({ ok: isWell, checks: all });
     if (isWell) return exitCodes.done;
-    return remote instanceof CommandError ? remote.exitCode : exitCodes.failed;
+    return barred instanceof CommandError ? barred.exitCode : exitCodes.failed;
   },
 };
+
+/** A fleet that was killed leaves its file behind; all that could be said of its parts is that nothing answers. */
+async function findKilled({ access }: Remote): Promise<CommandError | null> {
+  if (basename(access.source) !== "fleet.json" || access.urls.orchestrator === undefined) return null;
+  if (await isFleetAlive(dirname(access.source))) return null;
+  const answers = await fetch(`${access.urls.orchestrator}/health`, { signal: AbortSignal.timeout(2_000) }).then(
+    () => true,
+    () => false,
+  );
+  if (answers) return null;
+  const message = `${access.source} is of a fleet that was killed; start it again with "npx pnpm start", nothing is lost`;
+  return new CommandError(exitCodes.unreachable, "no_fleet", message);
+}
+
+/** Why nothing can be asked of this fleet. */
+function tryLogin(remote: Remote): Promise<Error | null> {
+  return remote.call("/config/validate").then(
+    () => null,
+    (error: Error) => error,
+  );
+}
+
+const isRefusal = (error: Error) => error instanceof CommandError && error.exitCode === exitCodes.refused;
+
+function toLogin(refusal: Error | null): Finding {
+  if (refusal !== null) return { check: "login", state: "bad", message: refusal.message };
+  return { check: "login", state: "ok", message: "the fleet takes it" };
+}
 
 const marks = { ok: ["✓", "green"], warn: ["!", "yellow"], bad: ["✗", "red"], off: ["-", "dim"] } as const;
 
@@ -56,7 +88,7 @@ function unreachable(error: Error): Finding {
   return { check: "fleet", state: "bad", message: error.message };
 }
 
-async function checkFleet(remote: Remote, { signal }: Invocation): Promise<Finding[]> {
+async function checkFleet(remote: Remote, barred: Error | null, { signal }: Invocation): Promise<Finding[]> {
   const { urls, off } = remote.access;
   const running = (Object.keys(urls) as ServiceName[]).sort();
   const looked = await Promise.all(running.map((name) => checkService(remote, name, signal)));
@@ -66,6 +98,7 @@ async function checkFleet(remote: Remote, { signal }: Invocation): Promise<Findi
   const outside = await checkOutside(remote, signal);
   return [
     { check: "fleet", state: "ok", message: `found by ${remote.access.source}` },
+    ...(barred === null || isRefusal(barred) ? [toLogin(barred)] : []),
     ...looked.flat(),
     ...outside,
     ...offs,
@@ -115,19 +148,20 @@ async function checkService(remote: Remote, service: ServiceName, signal: AbortS
       ...skew,
     ];
   } catch (error) {
-    const cause = error instanceof Error && error.cause instanceof Error ? error.cause.message : String(error);
     return [
       {
         check: service,
         state: "bad",
-        message: `${url} does not answer (${cause}); look at its lines in the supervisor's output`,
+        message: `${url} does not answer (${whyOf(error)}); look at its lines in the supervisor's output`,
       },
     ];
   }
 }
 
 async function checkConfig(remote: Remote, service: ServiceName): Promise<Finding[]> {
-  const report = (await remote.call("/config/validate", { service })) as ConfigReport;
+  const call = remote.call("/config/validate", { service }) as Promise<ConfigReport>;
+  // A refused login is told of once, for all of them.
+  const report = await call.catch((error: Error) => (isRefusal(error) ? { settings: [] } : Promise.reject(error)));
   const wrong = report.settings.filter(({ status }) => status === "invalid" || status === "missing");
   return wrong
     .filter(({ required, status }) => required || status === "invalid")
