@@ -1,6 +1,6 @@
 import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
 import { expect } from "vitest";
-import { nextId, toWaiting } from "./records.ts";
+import { nextId, toTask, toWaiting } from "./records.ts";
 import { listOf, refusal } from "./scripted-service.ts";
 import { browserTest } from "./stage.ts";
 
@@ -62,6 +62,54 @@ browserTest(
     await page.getByRole("dialog").getByText("No agent takes echo. Nothing was changed.").waitFor();
   },
 );
+
+browserTest("a schedule shows its next five fires, and what became of the last one, live", async ({ fleet, open }) => {
+  const last = fleet.store(toTask({ status: "running", attempt: 1 }));
+  fleet.readable(last.id);
+  const nextAt = "2030-03-01T02:00:00.000Z";
+  const fired = { lastTaskId: last.id, lastFiredAt: last.createdAt };
+  fleet.orchestrator.on("GET /schedules", () => listOf(toSchedule({ nextAt, ...fired, missed: "all" })));
+  const page = await open("/schedules");
+  const card = page.getByRole("region", { name: "Nightly" });
+  await card.getByText("running", { exact: true }).waitFor();
+  const fires = await card.locator("time").evaluateAll((times) => times.map((time) => time.getAttribute("datetime")));
+  expect(fires.slice(0, 5)).toEqual([1, 2, 3, 4, 5].map((day) => `2030-03-0${day}T02:00:00.000Z`));
+  await card.getByText("all made up for").waitFor();
+  await fleet.connected();
+  fleet.put({ ...last, version: 2, status: "failed", finishedAt: nextAt }, "failed");
+
+  await card.getByText("failed", { exact: true }).waitFor();
+});
+
+browserTest("a bar of the throughput opens the tasks of its time, by mouse and from its table", async (stage) => {
+  const { fleet, open } = stage;
+  const [untilMs, bucketMs] = [Date.UTC(2026, 10, 21, 12), 60_000];
+  const at = (minute: number) => new Date(untilMs - 3_600_000 + minute * bucketMs).toISOString();
+  const none = { p50: null, p95: null, p99: null };
+  fleet.orchestrator.on("GET /tasks/stats", () => ({
+    body: {
+      ...{ since: at(0), until: at(60), bucketMs, total: 9, byStatus: { completed: 9 }, byType: {}, waitMs: none },
+      ...{ runMs: none, success: { byType: { echo: { completed: 9, failed: 0, successRate: 1 } }, byAgent: {} } },
+      buckets: [{ at: at(30), created: 9, completed: 9, failed: 0, canceled: 0 }],
+    },
+  }));
+  const page = await open("/analytics?window=1h");
+  const bars = `/tasks?${new URLSearchParams({ since: at(30), until: at(31) })}`;
+  await page.getByText("The figures as a table").click();
+  expect(
+    await page
+      .getByRole("row", { name: / 9 9 0 0$/ })
+      .getByRole("link")
+      .getAttribute("href"),
+  ).toBe(bars);
+  const type = `/tasks?${new URLSearchParams({ type: "echo", since: at(0), until: at(60) })}`;
+  expect(await page.getByRole("link", { name: "echo", exact: true }).getAttribute("href")).toBe(type);
+  const box = await page.locator(".plot-pick").boundingBox();
+  if (!box) throw new Error("the plot has no place");
+  await page.mouse.click(box.x + box.width * (30 / 59), box.y + box.height / 2);
+
+  await page.waitForURL(`**${bars}`);
+});
 
 browserTest("an unknown filter is an error, and what the API cannot filter says so", async ({ fleet, open }) => {
   const delivery = {

@@ -147,4 +147,22 @@ browserTest("why a task waits is told, and an unknown id is no blank page", asyn
   await page.goto(new URL("/tasks/01a1fdd8-0000-7000-8000-000000000000", page.url()).href);
 
   await page.getByText("There is no task with this id").waitFor();
+  await page.goto(new URL("/tasks/%E4", page.url()).href);
+  await page.getByText("There is no task with this id").waitFor();
 });
+
+browserTest(
+  "a side effect says what it was, and a bar of the timeline opens the event that began it",
+  async (stage) => {
+    const { fleet } = stage;
+    const task = toTask({ status: "running", attempt: 1, startedAt: at(-900) });
+    const page = await openTask(stage, task);
+    fleet.put({ ...task, version: 2 }, "started", { attempt: 1 });
+    fleet.put({ ...task, version: 2 }, "side_effect", { attempt: 1, service: "telegram", messageId: 4 });
+    await page.getByRole("cell", { name: "attempt 1, service telegram, messageId 4" }).waitFor();
+    await page.locator(".bar-attempt").click();
+    await page.waitForURL("**?tab=events&event=*");
+
+    await page.locator("[data-asked]").getByText("started").waitFor();
+  },
+);

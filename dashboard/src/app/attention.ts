@@ -11,6 +11,8 @@ export type Attention = Needs & {
   findings: readonly Finding[];
   drifted: readonly string[];
   count: number;
+  /** Since when nothing needs anybody, as far as this page has watched; null while something does. */
+  clearSinceMs: number | null;
   isRead: boolean;
   problem: string | null;
   /** There are more active tasks than were read: the figures are "at least". */
@@ -20,6 +22,7 @@ export type Attention = Needs & {
 const made = new WeakMap<App, ReadonlySignal<Attention>>();
 
 function build(app: App): ReadonlySignal<Attention> {
+  let clearSinceMs: number | null = null;
   return computed(() => {
     const { isRead, problem, more } = app.needs.value;
     const needs = judgeNeeds(app.needs.value, nowMs.value);
@@ -28,7 +31,8 @@ function build(app: App): ReadonlySignal<Attention> {
     const drifted = app.asides.drifted.value;
     const parts = [needs.waiting, needs.failed, services, findings];
     const count = parts.reduce((sum, part) => sum + part.length, drifted.length > 0 ? 1 : 0);
-    return { ...needs, services, findings, drifted, count, isRead, problem, isPartial: more.size > 0 };
+    clearSinceMs = isRead && count === 0 ? (clearSinceMs ?? nowMs.value) : null;
+    return { ...needs, services, findings, drifted, count, clearSinceMs, isRead, problem, isPartial: more.size > 0 };
   });
 }
 

@@ -42,6 +42,15 @@ export function setParam(name: string, value: string | null): void {
   replaceSearch(next);
 }
 
+/** An address that somebody cut in the middle of an escape is an unknown id, not a page that breaks. */
+function decodePart(part: string): string {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+}
+
 /** `/tasks/:id` against `/tasks/0193…`: its parameters, or null. */
 export function matchPath(pattern: string, actual: string): Record<string, string> | null {
   const names = pattern.split("/");
@@ -50,7 +59,7 @@ export function matchPath(pattern: string, actual: string): Record<string, strin
   const params: Record<string, string> = {};
   for (const [index, name] of names.entries()) {
     const part = parts[index] ?? "";
-    if (name.startsWith(":")) params[name.slice(1)] = decodeURIComponent(part);
+    if (name.startsWith(":")) params[name.slice(1)] = decodePart(part);
     else if (name !== part) return null;
   }
   return params;

@@ -112,6 +112,6 @@ export function formatFigure(value: number | null): string {
 export function describeChange({ value, expected, changePercent, direction }: Evidence): string {
   const saw = `saw ${formatFigure(value)}`;
   if (expected === null) return saw;
-  const much = changePercent === null ? "" : `, ${direction} ${formatFigure(Math.abs(changePercent))} %`;
+  const much = changePercent === null ? "" : `, ${direction} ${Math.round(Math.abs(changePercent))} %`;
   return `expected ${formatFigure(expected)}, ${saw}${much}`;
 }

@@ -91,7 +91,12 @@ function Charts({ both }: { both: Both }) {
       <div class="analytics-grid">
         <ThroughputPanel stats={both.now} />
         <TimesPanel both={both} />
-        <RatePanel title="By type" param="type" rates={both.now.success.byType} before={both.before?.success.byType} />
+        <RatePanel
+          title="By type"
+          hrefOf={(type) => `/tasks?${new URLSearchParams({ type, since: both.now.since, until: both.now.until })}`}
+          rates={both.now.success.byType}
+          before={both.before?.success.byType}
+        />
         <RatePanel title="By agent" rates={both.now.success.byAgent} before={both.before?.success.byAgent} />
       </div>
     </>
@@ -182,13 +187,14 @@ function TimesPanel({ both: { now, before } }: { both: Both }) {
 
 type RateProps = {
   title: string;
-  param?: string;
+  /** The tasks behind a row; the API has no filter by agent. */
+  hrefOf?: (name: string) => string;
   rates: Record<string, Rate>;
   before: Record<string, Rate> | undefined;
 };
 
-/** Bars of success; each opens the tasks behind it. */
-function RatePanel({ title, param, rates, before }: RateProps) {
+/** Bars of success; each opens the tasks behind it, where they can be asked for. */
+function RatePanel({ title, hrefOf, rates, before }: RateProps) {
   const rows = Object.entries(rates).sort(([, left], [, right]) => sizeOf(right) - sizeOf(left));
   return (
     <Panel title={title} meta={countOf(rows.length, "row")}>
@@ -196,8 +202,8 @@ function RatePanel({ title, param, rates, before }: RateProps) {
       <ul class="rates">
         {rows.map(([name, rate]) => (
           <li key={name} class="rate">
-            {param ? (
-              <a class="strong" href={`/tasks?${new URLSearchParams({ [param]: name })}`}>
+            {hrefOf ? (
+              <a class="strong" href={hrefOf(name)}>
                 {name}
               </a>
             ) : (

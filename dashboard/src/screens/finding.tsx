@@ -279,7 +279,11 @@ function FactsPanel({ finding }: { finding: FindingWithEvents }) {
         <Fact name="bad for">{countOf(observed.count, "bucket")}</Fact>
         {finding.reopened > 0 && <Fact name="came back">{countOf(finding.reopened, "time")}</Fact>}
         {finding.owner && <Fact name="owner">{finding.owner}</Fact>}
-        {finding.runbook && <Fact name="runbook">{finding.runbook}</Fact>}
+        {finding.runbook && (
+          <Fact name="runbook">
+            <Runbook text={finding.runbook} />
+          </Fact>
+        )}
         {finding.note && <Fact name="note">{finding.note}</Fact>}
         <Fact name="id">
           <span class="mono">{finding.id}</span>
@@ -328,5 +332,14 @@ function HistoryPanel({ events }: { events: readonly FindingEvent[] }) {
         ))}
       </ol>
     </Panel>
+  );
+}
+
+function Runbook({ text }: { text: string }) {
+  if (!/^https?:\/\//.test(text)) return <>{text}</>;
+  return (
+    <a href={text} target="_blank" rel="noreferrer">
+      {text}
+    </a>
   );
 }

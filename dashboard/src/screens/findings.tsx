@@ -3,7 +3,7 @@ import { useItems, useReloadOn } from "../app/items.ts";
 import { hasNewsOf } from "../app/news.ts";
 import { search } from "../app/router.ts";
 import { matchesRow, toApi, valuesOf, withValues } from "../domain/filter.ts";
-import { describeChange, type Finding, type FindingStatus, findingStatuses, type Severity } from "../domain/finding.ts";
+import { type Finding, type FindingStatus, findingStatuses, type Severity } from "../domain/finding.ts";
 import { findingVocabulary } from "../domain/vocabularies-more.ts";
 import { CallProblem, useCall } from "../ui/call.tsx";
 import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
@@ -152,7 +152,8 @@ function FindingRow({ finding }: { finding: Finding }) {
           {finding.title}
         </a>
         <p class="muted">
-          {describeChange(finding.evidence)}; monitor {finding.monitor}
+          monitor {finding.monitor}
+          {finding.owner && `, of ${finding.owner}`}
           {finding.proposedTaskIds.length > 0 && ", with a proposal"}
         </p>
       </div>

@@ -17,7 +17,7 @@ const CALM_MS = 30_000;
 const HEIGHT = 44;
 const WIDTH = 1_000;
 
-/** What the filter matches over time, by level; dragging over it narrows the range. */
+/** What the filter matches over time, by level; a click on a bar is its time, dragging over some narrows the range. */
 export function LogHistogram({ terms, onRange }: { terms: readonly Term[]; onRange: (terms: Term[]) => void }) {
   const app = useApp();
   const query = useQuery<Stats>(`stats ${JSON.stringify(terms)}`, (signal) => {
@@ -47,6 +47,12 @@ const groups: readonly [className: string, levels: readonly string[]][] = [
 const sumOf = (bucket: Bucket, levels: readonly string[]) =>
   levels.reduce((sum, level) => sum + (bucket.levels[level] ?? 0), 0);
 
+/** When the bar over an instant begins; null where there is none. */
+function bucketBegin({ buckets, bucketSeconds }: Stats, atMs: number): number | null {
+  const begins = buckets.map(({ at }) => Date.parse(at));
+  return begins.find((beginMs) => beginMs <= atMs && atMs < beginMs + bucketSeconds * 1_000) ?? null;
+}
+
 type Drag = { from: number; to: number } | null;
 
 function Bars({ stats, onNarrow }: { stats: Stats; onNarrow: (sinceMs: number, untilMs: number) => void }) {
@@ -59,10 +65,15 @@ function Bars({ stats, onNarrow }: { stats: Stats; onNarrow: (sinceMs: number, u
     const box = (event.currentTarget as Element).getBoundingClientRect();
     return Math.min(1, Math.max(0, (event.clientX - box.left) / box.width));
   };
+  const openBar = (atMs: number) => {
+    const beginMs = bucketBegin(stats, atMs);
+    if (beginMs !== null) onNarrow(beginMs, beginMs + stats.bucketSeconds * 1_000);
+  };
   const end = () => {
     const held = drag.value;
     drag.value = null;
-    if (!held || Math.abs(held.to - held.from) < 0.01) return;
+    if (!held) return;
+    if (Math.abs(held.to - held.from) < 0.01) return openBar(sinceMs + held.to * spanMs);
     const [low, high] = [Math.min(held.from, held.to), Math.max(held.from, held.to)];
     onNarrow(Math.round(sinceMs + low * spanMs), Math.round(sinceMs + high * spanMs));
   };
@@ -87,7 +98,6 @@ function Bars({ stats, onNarrow }: { stats: Stats; onNarrow: (sinceMs: number, u
           drag.value = null;
         }}
       >
-        <title>Drag to narrow the range</title>
         {stats.buckets.map((bucket) => (
           <BucketBar key={bucket.at} bucket={bucket} stats={stats} most={most} />
         ))}
@@ -119,8 +129,12 @@ function BucketBar({ bucket, stats, most }: { bucket: Bucket; stats: Stats; most
   const x = ((Date.parse(bucket.at) - sinceMs) / spanMs) * WIDTH;
   const width = Math.max(2, ((stats.bucketSeconds * 1000) / spanMs) * WIDTH - 1);
   let top = HEIGHT;
+  const zone = settings.zone.value;
   return (
-    <>
+    <g>
+      <title>
+        {`${formatClock(Date.parse(bucket.at), zone)}, ${countOf(bucket.rows, "record")}: click for its time, drag for more`}
+      </title>
       {groups.map(([name, levels]) => {
         const count = sumOf(bucket, levels);
         if (count === 0) return null;
@@ -128,6 +142,7 @@ function BucketBar({ bucket, stats, most }: { bucket: Bucket; stats: Stats; most
         top -= height;
         return <rect key={name} class={name} x={x} y={top} width={width} height={height} />;
       })}
-    </>
+      <rect class="bar-reach" x={x} y="0" width={width} height={HEIGHT} />
+    </g>
   );
 }

@@ -3,7 +3,7 @@ import type { ComponentChildren } from "preact";
 import type { Attention } from "../app/attention.ts";
 import { nowMs } from "../app/clock.ts";
 import { toPreview } from "../domain/diff.ts";
-import { describeChange, type Finding } from "../domain/finding.ts";
+import type { Finding } from "../domain/finding.ts";
 import { formatDuration } from "../domain/time.ts";
 import { countOf } from "../domain/words.ts";
 import { problemSettings, type ServiceState, sortByUrgency } from "../store/services.ts";
@@ -109,7 +109,7 @@ function FailedItem({ task }: { task: Task }) {
 function FindingItem({ finding }: { finding: Finding }) {
   return (
     <Item lamp="failed" title={finding.title} href={`/findings/${finding.id}`} action="Open">
-      {describeChange(finding.evidence)},{" "}
+      Found by the monitor {finding.monitor},{" "}
       <span class="needs-meta">
         <Age at={finding.openedAt} /> ago
       </span>

@@ -15,8 +15,6 @@ import { type Lamp, LampWord } from "../ui/status.tsx";
 import { NeedsPanel } from "./overview-needs.tsx";
 import { ThroughputPanel } from "./throughput.tsx";
 
-const openedMs = Date.now();
-
 const STATS_MS = 60_000;
 
 /** The last hour's figures, read again when tasks ended, at most once a minute. */
@@ -54,15 +52,15 @@ export function OverviewScreen() {
 
 function titleOf(attention: Attention): string {
   if (!attention.isRead) return attention.problem ? "It is not known what needs you" : "Overview";
-  if (attention.count === 0) return "All clear";
+  if (attention.clearSinceMs !== null)
+    return `All clear since ${formatClock(attention.clearSinceMs, settings.zone.value).slice(0, 5)}`;
   return attention.count === 1 ? "1 thing needs you" : `${formatCount(attention.count)} things need you`;
 }
 
 function answerOf(attention: Attention): string {
   if (!attention.isRead) return "Reading the fleet's state.";
   const { waiting, failed, services, findings, drifted } = attention;
-  if (attention.count === 0)
-    return `Nothing waits for you; watched since ${formatClock(openedMs, settings.zone.value)}.`;
+  if (attention.count === 0) return "Nothing waits for you, and nothing has failed in the last hour.";
   const parts: string[] = [];
   if (waiting.length > 0) parts.push(countOf(waiting.length, "task waits for a person", "tasks wait for a person"));
   if (failed.length > 0)
@@ -89,7 +87,8 @@ function Figures({ attention, hour }: { attention: Attention; hour: TaskStats | 
   const { completed = 0, failed = 0 } = hour?.byStatus ?? {};
   const run = hour?.runMs;
   const atLeast = isPartial ? "+" : "";
-  const later = notDue > 0 ? `${formatCount(notDue)} not due yet` : "none is due";
+  const some = notDue < queued ? `${formatCount(notDue)} of them ` : "";
+  const later = notDue > 0 ? `${some}not due yet` : "none is due";
   const oldest = oldestQueuedAt === null ? later : `oldest ${formatAge(nowMs.value - Date.parse(oldestQueuedAt))}`;
   return (
     <div class="figures">

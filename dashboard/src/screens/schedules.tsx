@@ -5,6 +5,7 @@ import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useItems, useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
+import { useQuery } from "../app/query.ts";
 import { navigate, search, setParam } from "../app/router.ts";
 import { foretell } from "../domain/cron.ts";
 import { describeCron, describeEvery } from "../domain/cron-words.ts";
@@ -13,7 +14,7 @@ import { shortId } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
 import { Empty, Note, PageHead, QueryNote } from "../ui/parts.tsx";
 import { CopyCurl, Fact, MoreButton, useLinkKeys } from "../ui/screen-parts.tsx";
-import { LampWord } from "../ui/status.tsx";
+import { LampWord, StatusWord } from "../ui/status.tsx";
 import { toast } from "../ui/toast.tsx";
 import { When } from "../ui/when.tsx";
 import { ScheduleDialog } from "./schedule-form.tsx";
@@ -138,36 +139,46 @@ function ScheduleCard({ schedule, onAct }: { schedule: Schedule; onAct: (act: Ac
               "no further fire"
             )}
           </Fact>
+          {fires.length > 1 && (
+            <Fact name="then">
+              <ol class="fires muted">
+                {fires.slice(1).map((at) => (
+                  <li key={at}>
+                    <When at={at} form="date-time" />
+                  </li>
+                ))}
+              </ol>
+            </Fact>
+          )}
           <Fact name="last">
             {schedule.lastFiredAt ? <When at={schedule.lastFiredAt} form="date-time" /> : "never fired"}
-            {schedule.lastTaskId && (
-              <>
-                , <a href={`/tasks/${schedule.lastTaskId}`}>task {shortId(schedule.lastTaskId)}</a>
-              </>
-            )}
+            {schedule.lastTaskId && <LastTask id={schedule.lastTaskId} />}
           </Fact>
-          {isSelected && <More schedule={schedule} fires={fires} />}
+          <Fact name="missed ones">{missedWords[schedule.missed]}</Fact>
+          {isSelected && <More schedule={schedule} />}
         </dl>
       </div>
     </section>
   );
 }
 
-function More({ schedule, fires }: { schedule: Schedule; fires: readonly string[] }) {
+/** What became of the newest fire. */
+function LastTask({ id }: { id: string }) {
+  const app = useApp();
+  const query = useQuery<Task>(`task ${id}`, (signal) => app.rest.call("orchestrator", `/task/${id}`, { signal }));
+  useReloadOn(query.reload, (batch) => batch.listTasks.some((task) => task.id === id));
+  const task = query.state.value.data;
   return (
     <>
-      {fires.length > 1 && (
-        <Fact name="then">
-          <ol class="fires">
-            {fires.slice(1).map((at) => (
-              <li key={at}>
-                <When at={at} form="date-time" />
-              </li>
-            ))}
-          </ol>
-        </Fact>
-      )}
-      <Fact name="missed ones">{missedWords[schedule.missed]}</Fact>
+      , <a href={`/tasks/${id}`}>task {shortId(id)}</a>{" "}
+      {task && <StatusWord status={task.status} waitingFor={task.waitingFor} />}
+    </>
+  );
+}
+
+function More({ schedule }: { schedule: Schedule }) {
+  return (
+    <>
       <Fact name="payload">
         <span class="mono">{JSON.stringify(schedule.task.payload ?? {})}</span>
       </Fact>

@@ -1,5 +1,5 @@
 import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
-import { useMemo } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { settings } from "../app/settings.ts";
 import { fillBuckets } from "../domain/stats.ts";
 import { formatDateTime, formatDuration } from "../domain/time.ts";
@@ -23,17 +23,23 @@ function toShape(stats: TaskStats): PlotShape {
   };
 }
 
+const tasksBetween = (sinceMs: number, untilMs: number) =>
+  `/tasks?${new URLSearchParams({ since: new Date(sinceMs).toISOString(), until: new Date(untilMs).toISOString() })}`;
+
 /** What was made and how it ended, over time. */
 export function ThroughputPanel({ stats, meta }: { stats: TaskStats; meta?: string }) {
   const shape = useMemo(() => toShape(stats), [stats]);
   const zone = settings.zone.value;
+  const hrefAt = useCallback((atMs: number) => tasksBetween(atMs, atMs + stats.bucketMs), [stats.bucketMs]);
   return (
     <Panel title="Tasks over time" meta={meta ?? `bars of ${formatDuration(stats.bucketMs)}`}>
       <div class="panel-body">
         <Plot
           label="Tasks made, completed and failed over time"
           shape={shape}
+          hrefAt={hrefAt}
           table={{
+            hrefs: stats.buckets.map(({ at }) => hrefAt(Date.parse(at))),
             head: ["From", "Made", "Completed", "Failed", "Canceled"],
             rows: stats.buckets.map((one) => [
               formatDateTime(one.at, zone),

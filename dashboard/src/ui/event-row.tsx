@@ -43,9 +43,16 @@ export function eventWords(event: TaskEvent): string {
   if (typeof attempt === "number" && event.kind !== "created") parts.push(`attempt ${attempt}`);
   if (typeof durationMs === "number") parts.push(`ran ${formatDuration(durationMs)}`);
   if (typeof percent === "number") parts.push(`${Math.round(percent)} %`);
-  const note = noteOf(event) ?? changesOf(event);
+  const note = noteOf(event) ?? changesOf(event) ?? factsOf(event);
   if (note) parts.push(note);
   return parts.join(", ");
+}
+
+/** What an agent noted down of a side effect has no words of its own: its facts as they are. */
+function factsOf({ kind, data }: TaskEvent): string | null {
+  if (kind !== "side_effect" && kind !== "note") return null;
+  const facts = Object.entries(data).filter(([name, value]) => name !== "attempt" && typeof value !== "object");
+  return facts.map(([name, value]) => `${name} ${String(value)}`).join(", ") || null;
 }
 
 export function EventLine({ row, isExpanded, onToggle }: { row: EventRow; isExpanded: boolean; onToggle: () => void }) {

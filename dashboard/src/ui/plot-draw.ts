@@ -20,7 +20,7 @@ export type PlotShape = {
   format?: (value: number) => string;
 };
 
-type Drawing = { shape: PlotShape; height: number; zone: Zone };
+type Drawing = { shape: PlotShape; height: number; zone: Zone; onPick: ((atMs: number) => void) | undefined };
 
 function colourOf(token: string): string {
   return getComputedStyle(document.documentElement).getPropertyValue(`--${token}`).trim();
@@ -28,10 +28,11 @@ function colourOf(token: string): string {
 
 const DAY_MS = 86_400_000;
 
-/** Times of the axis: clocks within a day, dates beyond; always 24 hours. */
+/** Times of the axis: clocks, and beyond a day the date where one begins; always 24 hours. */
 function formatTick(atMs: number, spanMs: number, zone: Zone): string {
-  if (spanMs > 3 * DAY_MS) return formatDateTime(atMs, zone).slice(5, 10);
-  return spanMs > DAY_MS ? formatDateTime(atMs, zone).slice(5, 16) : formatClock(atMs, zone).slice(0, 5);
+  const date = formatDateTime(atMs, zone).slice(5, 10);
+  const clock = formatClock(atMs, zone).slice(0, 5);
+  return spanMs > 3 * DAY_MS || (spanMs > DAY_MS && clock === "00:00") ? date : clock;
 }
 
 function drawMarks(plot: uPlot, marks: NonNullable<PlotShape["marks"]>): void {
@@ -92,7 +93,7 @@ function toOptions({ shape, height, zone }: Drawing, width: number): uPlot.Optio
     width,
     height,
     legend: { show: false },
-    padding: [10, 8, 0, 0],
+    padding: [10, 20, 0, 0],
     cursor: { drag: { x: false, y: false }, points: { size: 6 }, y: false },
     series: [{}, ...bandSeries, ...shape.lines.map((line) => toSeries(line, format))],
     bands: shape.band ? [{ series: [1, 2], fill: `${colourOf("accent")}22` }] : [],
@@ -114,6 +115,14 @@ function toData({ at, band, lines }: PlotShape): uPlot.AlignedData {
 /** Draws a plot into an element and keeps its width; the answer takes it away. */
 export function drawPlot(element: HTMLElement, drawing: Drawing): () => void {
   const plot = new uPlot(toOptions(drawing, element.clientWidth || 300), toData(drawing.shape), element);
+  const { onPick, shape } = drawing;
+  if (onPick) {
+    plot.over.classList.add("plot-pick");
+    plot.over.addEventListener("click", ({ offsetX }) => {
+      const atMs = shape.at[plot.posToIdx(offsetX)];
+      if (atMs !== undefined) onPick(atMs);
+    });
+  }
   const observer = new ResizeObserver(() => {
     if (element.clientWidth > 0) plot.setSize({ width: element.clientWidth, height: drawing.height });
   });

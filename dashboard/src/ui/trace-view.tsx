@@ -5,7 +5,7 @@ import { formatClock, formatDuration } from "../domain/time.ts";
 import type { Span } from "../domain/timeline.ts";
 import { type TraceNode, type TraceRow, toTraceRows, toTraceScale } from "../domain/trace-rows.ts";
 import { Glyph } from "./status.tsx";
-import { lampOf } from "./waterfall.tsx";
+import { lampOf, repeated } from "./waterfall.tsx";
 
 function endOf(spans: readonly Span[]): number {
   const told = spans.map((span) => span.toMs ?? span.fromMs);
@@ -64,7 +64,7 @@ function TraceRowView({ row, isCurrent, place }: { row: TraceRow; isCurrent: boo
       </span>
       <span class="waterfall-lane">
         {row.spans.map((span) => (
-          <TraceBar key={span.eventId} span={span} place={place} />
+          <TraceBar key={span.eventId} span={span} place={place} taskId={row.kind === "task" ? row.task.id : null} />
         ))}
       </span>
       <span class="waterfall-length">{formatDuration(lengthMs)}</span>
@@ -72,15 +72,16 @@ function TraceRowView({ row, isCurrent, place }: { row: TraceRow; isCurrent: boo
   );
 }
 
-function TraceBar({ span, place: { nowMs, toFraction } }: { span: Span; place: Place }) {
+function TraceBar({ span, place, taskId }: { span: Span; place: Place; taskId: string | null }) {
+  const { nowMs, toFraction } = place;
   const left = toFraction(span.fromMs) * 100;
   const width = Math.max(0, toFraction(span.toMs ?? nowMs) * 100 - left);
   const title = `${span.label} ${formatDuration((span.toMs ?? nowMs) - span.fromMs)}${span.note ? `: ${span.note}` : ""}`;
-  return (
-    <span
-      class={`bar bar-${span.kind} lamp-${lampOf(span)}`}
-      title={title}
-      style={{ left: `${left}%`, width: `${width}%` }}
-    />
-  );
+  const look = {
+    class: `bar bar-${span.kind} lamp-${lampOf(span)}`,
+    style: { left: `${left}%`, width: `${width}%` },
+    title,
+  };
+  if (taskId === null) return <span {...look} />;
+  return <a {...look} {...repeated} href={`/tasks/${taskId}?tab=events&event=${span.eventId}`} />;
 }

@@ -55,6 +55,11 @@ export function Waterfall({ spans }: { spans: readonly Span[] }) {
   );
 }
 
+const eventHref = ({ eventId }: Span) => `?tab=events&event=${eventId}`;
+
+/** A bar leads where its row's name does, which is the one of them that keyboard and screen readers meet. */
+export const repeated = { tabIndex: -1, "aria-hidden": true } as const;
+
 type RowProps = { span: Span; nowMs: number; toFraction: (atMs: number) => number };
 
 function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
@@ -66,12 +71,17 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
     <li class="waterfall-row">
       <span class="waterfall-label">
         <Glyph lamp={lamp} />
-        <a href={`?tab=events&event=${span.eventId}`} title="The event that began it">
+        <a href={eventHref(span)} title="The event that began it">
           {span.label}
         </a>
       </span>
       <span class="waterfall-lane">
-        <span class={`bar bar-${span.kind} lamp-${lamp}`} style={{ left: `${left}%`, width: `${width}%` }}>
+        <a
+          class={`bar bar-${span.kind} lamp-${lamp}`}
+          href={eventHref(span)}
+          style={{ left: `${left}%`, width: `${width}%` }}
+          {...repeated}
+        >
           {drawnMarks(span).map((mark) => (
             <MarkTick
               key={`${mark.atMs}${mark.kind}`}
@@ -79,7 +89,7 @@ function WaterfallRow({ span, nowMs: now, toFraction }: RowProps) {
               at={(toFraction(mark.atMs) * 100 - left) / (width || 1)}
             />
           ))}
-        </span>
+        </a>
         <BarNote span={span} left={left} right={left + width} />
       </span>
       <span class="waterfall-length">{formatDuration(endMs - span.fromMs)}</span>
