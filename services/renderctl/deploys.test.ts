@@ -129,7 +129,8 @@ test("there is no rollback to nothing, nor to what was never live", async () => 
   const bad = box.render.control.deploy(service);
   for (const body of [{}, { deployId: bad.id }]) {
     const reply = await post(box, `/render/rollback/${service.id}`, body);
-    expect(reply).toMatchObject({ status: 409, body: { error: { code: "no_rollback_target" } } });
+    const error = { code: "no_rollback_target", details: [{ taskId: expect.any(String) }] };
+    expect(reply).toMatchObject({ status: 409, body: { error } });
   }
   expect(box.render.control.writes()).toEqual([]);
 });

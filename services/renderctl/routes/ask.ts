@@ -119,8 +119,9 @@ function toApiError({ id, status, error }: SeenTask): ApiError {
   return new ApiError(known, message, { details: [...toDetails(details), { taskId: id }] });
 }
 
-/** An agent's details arrive as `{"said":[…],"status"}` when they came with a refusal. */
+/** A refusal's arrive as `{"status","said"?:[…]}`; with what status the run was answered is nothing to our own caller. */
 function toDetails(details: unknown): unknown[] {
-  const said = typeof details === "object" && details !== null && "said" in details ? details.said : details;
+  const isRefusal = typeof details === "object" && details !== null && "status" in details;
+  const said = isRefusal ? (details as { said?: unknown }).said : details;
   return Array.isArray(said) ? said : said === undefined ? [] : [said];
 }
