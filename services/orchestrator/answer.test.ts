@@ -83,7 +83,7 @@ test.each([
 });
 
 test.each<[Answer, string, string]>([
-  [{ kind: "unreachable", message: "connect ECONNREFUSED" }, "agent_unreachable", "connect ECONNREFUSED"],
+  [{ kind: "unreachable", message: "other side closed", isAbsent: false }, "agent_unreachable", "other side closed"],
   [{ kind: "timeout", afterMs: 30_000 }, "agent_timeout", "30000 ms"],
   [{ kind: "rubbish", message: "more than 1048576 bytes" }, "bad_answer", "1048576"],
 ])("%j is tried again, then fails with its code and what was tried", (answer, code, said) => {
@@ -92,6 +92,14 @@ test.each<[Answer, string, string]>([
   const fail = judgeAnswer(answer, last, 0.5);
   expect(fail).toMatchObject({ kind: "fail", error: { code, details: { attempt: 3, maxAttempts: 3 } } });
   if (fail.kind === "fail") expect(fail.error.message).toContain(said);
+});
+
+test("while nobody listens, a retry leaves the time that a restart takes", () => {
+  const absent: Answer = { kind: "unreachable", message: "connect ECONNREFUSED", isAbsent: true };
+  const delays = [0, 0.5, 0.999].map((draw) => judgeAnswer(absent, first, draw));
+  expect(delays.map((verdict) => verdict.kind === "retry" && verdict.delayMs)).toEqual([4_000, 5_000, 5_998]);
+  expect(judgeAnswer(absent, { number: 10, max: 11 }, 0.5)).toMatchObject({ kind: "retry", delayMs: 150_000 });
+  expect(judgeAnswer(absent, last, 0)).toMatchObject({ kind: "fail", error: { code: "agent_unreachable" } });
 });
 
 test("Retry-After is the least delay, and counts nothing once attempts are used up", () => {

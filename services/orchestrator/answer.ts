@@ -1,11 +1,11 @@
 import type { TaskError, WaitReason } from "@signalbox/common/contracts/task.ts";
-import { retryDelayMs } from "./backoff.ts";
+import { restartPauseMs, retryDelayMs } from "./backoff.ts";
 
 /** What came back from an agent, or why nothing did. */
 export type Answer =
   | { kind: "answered"; status: number; body: unknown; retryAfterMs: number }
-  /** The connection was refused, cut, or never made. */
-  | { kind: "unreachable"; message: string }
+  /** The connection was refused, cut, or never made; `isAbsent`: nobody listens there, so that nothing was sent. */
+  | { kind: "unreachable"; message: string; isAbsent: boolean }
   | { kind: "timeout"; afterMs: number }
   /** It answered something that cannot be an answer: not JSON, too large, cut off. */
   | { kind: "rubbish"; message: string };
@@ -26,7 +26,10 @@ export type Attempt = { number: number; max: number };
  * @param random a draw from [0, 1) for the jitter of the delay
  */
 export function judgeAnswer(answer: Answer, attempt: Attempt, random: number): Verdict {
-  if (answer.kind !== "answered") return tryAgain(toTransportError(answer), attempt, random, 0);
+  if (answer.kind !== "answered") {
+    const isAbsent = answer.kind === "unreachable" && answer.isAbsent;
+    return tryAgain(toTransportError(answer), attempt, random, isAbsent ? restartPauseMs(random) : 0);
+  }
   if (answer.status === 202) return { kind: "defer" };
   if (answer.status === 200) return judgeBody(answer.body, attempt, random);
   const error = toAgentError(answer.status, answer.body);

@@ -19,6 +19,16 @@ export function retryDelayMs(attempt: number, random: number, retryAfterMs: numb
 }
 
 /**
+ * The least delay in ms while nobody listens where an agent was: a process that is being started again needs some seconds, and
+ * a task with the usual three attempts must not have spent them all by then.
+ *
+ * @param random a draw from [0, 1)
+ */
+export function restartPauseMs(random: number): number {
+  return Math.round(4_000 + 2_000 * random);
+}
+
+/**
  * `Retry-After` in ms: seconds or an HTTP date; 0 when there is none or it says nothing useful.
  *
  * @param nowMs the instant that a date is compared with

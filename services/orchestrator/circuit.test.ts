@@ -93,6 +93,6 @@ test.each<[string, Answer, Outcome]>([
   ["a redirect", answered(302), "ok"],
   ["silence", { kind: "timeout", afterMs: 1_000 }, "failed"],
   ["an impatient caller", { kind: "timeout", afterMs: 999 }, "unknown"],
-  ["nobody there", { kind: "unreachable", message: "refused" }, "failed"],
+  ["nobody there", { kind: "unreachable", message: "refused", isAbsent: true }, "failed"],
   ["rubbish", { kind: "rubbish", message: "not JSON" }, "failed"],
 ])("%s", (_what, answer, outcome) => expect(judgeHealth(answer)).toBe(outcome));

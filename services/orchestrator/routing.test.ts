@@ -66,3 +66,30 @@ test.concurrent("an orchestrator that leaves gives its share to those that stay"
   await leaves.stop();
   await eventually(async () => (await readGauge(stays, "signalbox_orchestrators")) === 1, { what: "one share" });
 });
+
+test.concurrent("a task that waits for a slot says so, whichever orchestrator is asked", async () => {
+  await using database = await freshDatabase();
+  await using first = await startOrchestrator({ database });
+  await using second = await startOrchestrator({ database });
+  await using agent = await startAgent(() => undefined);
+  await first.register(agent, [{ maxConcurrency: 1 }]);
+  await first.post({ type: "work" });
+  await agent.called(1);
+  const waiting = await second.post({ type: "work" });
+  const busy = { reason: "agents_busy", detail: expect.stringContaining("work") };
+  for (const box of [first, second]) {
+    await box.until(waiting.id, ({ why }) => why?.reason !== "no_agent", "the agent, seen by both");
+    expect((await box.get(waiting.id)).why).toEqual(busy);
+  }
+});
+
+test.concurrent("an agent that is being started again finds its task with attempts left", async () => {
+  await using box = await startOrchestrator();
+  const agent = await startAgent(() => undefined);
+  await box.register(agent, [{}]);
+  await agent[Symbol.asyncDispose]();
+  const task = await box.post({ type: "work" });
+  const refused = await box.until(task.id, ({ events }) => events.some(({ kind }) => kind === "retry_scheduled"));
+  expect(refused.events.at(-1)?.data).toMatchObject({ attempt: 1, error: { code: "agent_unreachable" } });
+  expect(Number(refused.events.at(-1)?.data.delayMs)).toBeGreaterThanOrEqual(4_000);
+});

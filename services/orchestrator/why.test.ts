@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
-import { type LiveAgent, slotKey } from "./slots.ts";
+import type { LiveAgent } from "./slots.ts";
 import { approvalWith, bornAt, taskWith } from "./task.fixture.ts";
 import { explainWhy } from "./why.ts";
 
 const agents: LiveAgent[] = [
   { name: "a", instance: "a-1", url: "http://a", types: [{ type: "work", path: "/run", maxConcurrency: 1 }] },
 ];
-const idle = { agents, load: { running: new Map<string, number>() } };
-const nobody = { agents: [], load: { running: new Map<string, number>() } };
-const due = { due: true, runAt: bornAt, ahead: null, ready: true };
+const idle = { agents };
+const nobody = { agents: [] };
+const due = { due: true, runAt: bornAt, ahead: null, ready: true, running: {} };
 
 test.each([
   ["the prompt before the reason", approvalWith({ prompt: "sure?" }), "sure?"],
@@ -37,12 +37,11 @@ test("a queued task names what stands before it, the nearest obstacle first", ()
   expect(explainWhy(task, { ...due, due: false, ready: false }, nobody)).toEqual({ reason: "run_at", detail: bornAt });
   expect(explainWhy(task, due, nobody)).toEqual({ reason: "no_agent", detail: expect.stringContaining("work") });
   expect(explainWhy(taskWith({ type: "other" }), due, idle)?.reason).toBe("no_agent");
-  const busy = { agents, load: { running: new Map([[slotKey("a-1", "work"), 1]]) } };
-  expect(explainWhy(task, due, busy)).toEqual({ reason: "agents_busy", detail: expect.stringContaining("work") });
-  const open = { agents, load: { ...idle.load, circuits: new Map([["a-1", "open" as const]]) } };
+  const busy = { ...due, running: { "a-1": 1 } };
+  expect(explainWhy(task, busy, idle)).toEqual({ reason: "agents_busy", detail: expect.stringContaining("work") });
+  const open = { agents, circuits: new Map([["a-1", "open" as const]]) };
   expect(explainWhy(task, due, open)).toEqual({ reason: "circuit_open", detail: expect.stringContaining("work") });
-  const both = { agents, load: { ...busy.load, circuits: new Map([["a-1", "open" as const]]) } };
-  expect(explainWhy(task, due, both)?.reason).toBe("agents_busy");
+  expect(explainWhy(task, busy, open)?.reason).toBe("agents_busy");
   expect(explainWhy(task, due, idle)).toEqual({ reason: "next", detail: null });
 });
 

@@ -56,7 +56,8 @@ export function buildAgentClient(options: AgentClientOptions): AgentClient {
       });
       if (posted.kind === "answered") return toAnswer(posted, options.hide);
       if (posted.kind === "timeout") return { kind: "timeout", afterMs: timeoutMs };
-      if (posted.kind === "failed") return { kind: "unreachable", message: toMessage(posted.error) };
+      if (posted.kind === "failed")
+        return { kind: "unreachable", message: toMessage(posted.error), isAbsent: isAbsence(posted.error) };
       return { kind: "rubbish", message: `the agent answered more than ${maxAnswerBytes} bytes` };
     },
     close: () => connections.destroy(),
@@ -96,6 +97,15 @@ function parseBody(bytes: Buffer): { kind: "json"; value: unknown } | { kind: "b
   } catch (error) {
     return { kind: "broken", message: toMessage(error) };
   }
+}
+
+const absences = new Set([
+  ...["ECONNREFUSED", "ENOTFOUND", "EAI_AGAIN", "EHOSTUNREACH", "ENETUNREACH", "UND_ERR_CONNECT_TIMEOUT"],
+]);
+
+function isAbsence(error: unknown): boolean {
+  const code = error instanceof Error && "code" in error ? error.code : undefined;
+  return typeof code === "string" && absences.has(code);
 }
 
 /** A connection error says its code; an AggregateError's own message is empty. */

@@ -26,7 +26,7 @@ export const getTask = ({ store, roster, dispatcher }: Context) =>
       if (found === null) throw notFound("task", params.id);
       const { task, events } = found;
       const isOpen = task.status === "queued" || task.status === "waiting";
-      const routing = { agents: roster.agents(), load: dispatcher.load() };
+      const routing = { agents: roster.agents(), circuits: dispatcher.load().circuits };
       const why = isOpen ? explainWhy(task, await store.explainWait(task.id), routing) : undefined;
       const body = { ...task, events, ...(why && { why }) };
       return { status: 200, body, etag: task.version };

@@ -241,6 +241,7 @@ export function explainWait(db: Queryable, id: string): Promise<WaitFacts | null
     runAt: (row.run_at as Date).toISOString(),
     ahead: row.ahead as string | null,
     ready: row.ready as boolean,
+    running: row.running as Record<string, number>,
   });
   return maybeOne(
     db,
@@ -249,7 +250,10 @@ export function explainWait(db: Queryable, id: string): Promise<WaitFacts | null
     select t.run_at, t.run_at <= now() as due, t.ready,
            case when t.line = 2 then (
              select a.id from tasks a where a.concurrency_key = t.concurrency_key and (a.line = 1 or (a.line = 2 and a.seq < t.seq))
-              order by a.line desc, a.seq desc limit 1) end as ahead
+              order by a.line desc, a.seq desc limit 1) end as ahead,
+           (select coalesce(jsonb_object_agg(instance, runs), '{}') from (
+             select r.agent_instance as instance, count(*) as runs from tasks r
+              where r.status = 'running' and r.type = t.type and r.agent_instance is not null group by 1) r) as running
       from tasks t where t.id = ${id} and t.status = 'queued'`,
   );
 }
