@@ -31,6 +31,7 @@ Options:
   --rounds <n>     how often each figure is taken, 1 to ${most.rounds}; below ${defaults.rounds} it is only a first look   (${defaults.rounds})
   --tasks <n>      tasks of one round under load, 100 to ${most.tasks}   (${defaults.tasks})
   --only <parts>   of a measure with parts these alone, separated by commas
+  --long           dashboard: each watch of 60 s instead of 30, and the heap over ten minutes of the first round
   --strict         exit code 1 when a goal is missed   (0: figures of a busy machine are no failure)
   --write          put the figures into docs/benchmarks.md
   --profile <dir>  every process of a measured fleet leaves its CPU profile there; the figures are worse then
@@ -41,7 +42,7 @@ function toHelp({ name, summary, parts }: Measure): string {
   return `  ${name.padEnd(12)} ${summary}${listed}`;
 }
 
-type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir" | "dataFolder" | "only"> & {
+type Wanted = Pick<MeasureOptions, "rounds" | "tasks" | "profileDir" | "dataFolder" | "only" | "isLong"> & {
   measures: Measure[];
   isStrict: boolean;
   isWritten: boolean;
@@ -100,6 +101,7 @@ function readArguments(): Wanted | null {
     rounds: parseCount(values.rounds, { name: "--rounds", least: 1, most: most.rounds, otherwise: defaults.rounds }),
     tasks: parseCount(values.tasks, { name: "--tasks", least: 100, most: most.tasks, otherwise: defaults.tasks }),
     profileDir: values.profile === undefined ? null : resolve(values.profile),
+    isLong: values.long ?? false,
     isStrict: values.strict ?? false,
     isWritten: values.write ?? false,
   };
@@ -124,6 +126,7 @@ function parseCommandLine() {
         tasks: { type: "string" },
         profile: { type: "string" },
         only: { type: "string" },
+        long: { type: "boolean" },
         strict: { type: "boolean" },
         write: { type: "boolean" },
         help: { type: "boolean", short: "h" },

@@ -56,6 +56,8 @@ export type MeasureOptions = {
   profileDir: string | null;
   /** the parts to take, by name; null: all of them */
   only: readonly string[] | null;
+  /** whether a measure that has a longer form takes it; the others do not care */
+  isLong: boolean;
   /** where the labelled series of `detect` lie; null: it is skipped */
   dataFolder: string | null;
   /** progress, for who waits */

@@ -15,20 +15,21 @@ import {
   watchPage,
   weighPage,
 } from "../dashboard/page-meter.ts";
-import { type StandIn, startStandIn } from "../dashboard/stand-in.ts";
+import { startStandIn } from "../dashboard/stand-in.ts";
 import { atLeast, atMost, type Finding, type Measure, type MeasureOptions, type Outcome, shown } from "../measure.ts";
 
 const rowsHeld = 100_000;
 const fillPerSecond = 5_000;
 const perSecond = 1_000;
-const watchMs = 30_000;
+const spans = { usual: { watchMs: 30_000, steadyMs: 0 }, long: { watchMs: 60_000, steadyMs: 600_000 } };
 const keysPressed = 40;
 
 const about = `
 A headless Chromium with software rendering, 1440 by 900, on the built page under its content policy. A server in this process stands
 in for the fleet, so that the browser is measured and not a database: the files, empty lists, and one real WebSocket. Each
 round is a browser profile of its own: the first paint of the overview; then the logs, filled with ${rowsHeld} records at
-${fillPerSecond} a second, followed for ${watchMs / 1_000} s and then scrolled up for ${watchMs / 1_000} s at ${perSecond} frames a second.
+${fillPerSecond} a second, followed for ${spans.usual.watchMs / 1_000} s and then scrolled up for as long at ${perSecond} frames a second; with
+\`--long\` both for ${spans.long.watchMs / 1_000} s, and the first round followed for ten more minutes, for its heap.
 Frame times are those of \`requestAnimationFrame\`; the main thread's share is the browser's own count of its tasks
 (\`Performance.getMetrics\`); the heap is read after a collection. A key is timed from its arrival to the task after the frame that
 draws what it did, 95th of ${keysPressed}. Sizes are gzip -9 of the built files.
@@ -41,6 +42,8 @@ type Round = {
   movedPx: number;
   heap: { heapMb: number; elements: number };
   grownPercent: number;
+  /** how far the heap has grown over ten further minutes; null where they were not taken */
+  steadyPercent: number | null;
   keyMs: number;
 };
 
@@ -61,9 +64,10 @@ export const dashboard: Measure = {
       const rounds: Round[] = [];
       for (let round = 1; round <= options.rounds; round++) {
         options.say(`round ${round} of ${options.rounds}`);
-        rounds.push(await measureRound(browser, files, options));
+        const isSteady = options.isLong && round === 1;
+        rounds.push(await measureRound(browser, files, { ...options, isSteady }));
       }
-      return toOutcome(rounds, sizes, browser.version());
+      return toOutcome(rounds, sizes, browser.version(), spanOf(options).watchMs);
     } finally {
       await browser.close();
     }
@@ -95,7 +99,13 @@ async function readSizes(files: string): Promise<Sizes> {
 
 type Browser = Parameters<typeof openPage>[0];
 
-async function measureRound(browser: Browser, files: string, { signal }: MeasureOptions): Promise<Round> {
+const spanOf = ({ isLong }: MeasureOptions) => (isLong ? spans.long : spans.usual);
+
+type RoundOptions = MeasureOptions & { isSteady: boolean };
+
+async function measureRound(browser: Browser, files: string, options: RoundOptions): Promise<Round> {
+  const { signal, isSteady } = options;
+  const { watchMs, steadyMs } = spanOf(options);
   const standIn = await startStandIn(files);
   const page = await openPage(browser, standIn.url);
   try {
@@ -107,7 +117,9 @@ async function measureRound(browser: Browser, files: string, { signal }: Measure
     const before = await weighPage(page);
     const following = await watchPage(page, () => standIn.send(perSecond, watchMs, signal));
     const followed = await weighPage(page);
-    const { scrolled, movedPx } = await watchScrolled(page, standIn, signal);
+    if (isSteady) await standIn.send(perSecond, steadyMs, signal);
+    const steady = isSteady ? await weighPage(page) : null;
+    const { scrolled, movedPx } = await watchScrolled(page, () => standIn.send(perSecond, watchMs, signal), signal);
     const heap = await weighPage(page);
     const keyMs = await timeKeys(page, "j", keysPressed);
     return {
@@ -117,6 +129,7 @@ async function measureRound(browser: Browser, files: string, { signal }: Measure
       movedPx,
       heap,
       grownPercent: growth(before.heapMb, followed.heapMb),
+      steadyPercent: steady && growth(followed.heapMb, steady.heapMb),
       keyMs,
     };
   } finally {
@@ -135,7 +148,7 @@ async function waitForRows(page: Page): Promise<void> {
 }
 
 /** Scrolls up, and looks how far the row under the eye has moved by the end. */
-async function watchScrolled(page: Page, standIn: StandIn, signal: AbortSignal) {
+async function watchScrolled(page: Page, send: () => Promise<number>, signal: AbortSignal) {
   await page.evaluate(() => {
     const list = document.querySelector(".list");
     if (list) list.scrollTop -= 20_000;
@@ -149,7 +162,7 @@ async function watchScrolled(page: Page, standIn: StandIn, signal: AbortSignal) 
       return { text: row?.textContent ?? "", top: row?.getBoundingClientRect().top ?? Number.NaN };
     });
   const before = await read();
-  const scrolled = await watchPage(page, () => standIn.send(perSecond, watchMs, signal));
+  const scrolled = await watchPage(page, send);
   const after = await read();
   // Another row under the same place is as bad as one that moved out of view.
   const movedPx = after.text === before.text ? Math.abs(after.top - before.top) : 10_000;
@@ -187,7 +200,8 @@ function toWatchedFindings(name: string, watched: readonly Watched[]): Finding[]
   ];
 }
 
-function toOutcome(rounds: readonly Round[], sizes: Sizes, browser: string): Outcome {
+function toOutcome(rounds: readonly Round[], sizes: Sizes, browser: string, watchMs: number): Outcome {
+  const steady = rounds.flatMap(({ steadyPercent }) => steadyPercent ?? []);
   const of = (pick: (round: Round) => number) => rounds.map(pick);
   const findings: Finding[] = [
     ...toSizeFindings(sizes),
@@ -219,10 +233,11 @@ function toOutcome(rounds: readonly Round[], sizes: Sizes, browser: string): Out
     ),
     atMost(
       5,
-      "heap grown by 30,000 further frames",
+      `heap grown by ${((watchMs / 1_000) * perSecond).toLocaleString("en-GB")} further frames`,
       "%",
       of(({ grownPercent }) => grownPercent),
     ),
+    ...(steady.length > 0 ? [atMost(5, "heap grown by ten minutes of following", "%", steady)] : []),
     atMost(
       3_000,
       "elements in the document",
