@@ -12,6 +12,8 @@ export type AdmitRules = {
   allowedOrigins: readonly string[];
   /** `?auth=`, on routes that take it */
   queryAuth: string | null;
+  /** A live stream: only pages of our own may open one, whatever they know. */
+  isStream: boolean;
 };
 
 /**
@@ -26,7 +28,8 @@ export function admit(request: IncomingMessage, rules: AdmitRules): Principal | 
   if (rules.rule === "internal" && principal.kind !== "internal") {
     throw new ApiError("forbidden", "This call is for services: send X-INTERNAL-KEY. A user name does not open it.");
   }
-  if (principal.kind === "person") refuseForgery(request, rules.allowedOrigins);
+  if (rules.isStream) refuseForeignPage(request, rules.allowedOrigins);
+  else if (principal.kind === "person") refuseForgery(request, rules.allowedOrigins);
   return principal;
 }
 
@@ -64,6 +67,12 @@ function refuseForgery(request: IncomingMessage, allowedOrigins: readonly string
   const { method, headers } = request;
   if (method === "GET" || method === "HEAD" || headers.origin === undefined) return;
   const type = mediaTypeOf(request);
-  if ((type !== null && isJsonType(type)) || isAllowedOrigin(headers.origin, allowedOrigins)) return;
+  if (type !== null && isJsonType(type)) return;
+  refuseForeignPage(request, allowedOrigins);
+}
+
+/** A browser opens a socket or a stream for any page, with the password it has stored, and each takes a place for hours. */
+function refuseForeignPage({ headers: { origin } }: IncomingMessage, allowedOrigins: readonly string[]): void {
+  if (origin === undefined || isAllowedOrigin(origin, allowedOrigins)) return;
   throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
 }

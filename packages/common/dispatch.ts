@@ -75,6 +75,7 @@ export async function dispatch(
     credentials: service.credentials,
     allowedOrigins: service.allowedOrigins,
     queryAuth: route.takesQueryAuth ? (queryOf(call.request).get("auth") ?? null) : null,
+    isStream: route.replyType === "text/event-stream",
   });
   const leave = enter(service, route, call.request);
   try {

@@ -125,6 +125,9 @@ test.concurrent("who may not, or asks for nonsense, is refused at the handshake"
   expect(await refusal(box, auth("operator:wrong"), {})).toBe(401);
   expect(await refusal(box, "", { authorization: basic, origin: "https://evil.example" })).toBe(403);
   expect(await refusal(box, "", { authorization: basic, origin: "null" })).toBe(403);
+  const foreign = { headers: { origin: "https://evil.example" } };
+  expect(await box.call("/stream", foreign)).toMatchObject({ status: 403, body: { error: { code: "forbidden" } } });
+  expect((await box.call("/stream", { ...foreign, as: "nobody" })).status).toBe(401);
   expect(await refusal(box, "?since=rubbish", { authorization: basic })).toBe(400);
   expect(await refusal(box, "?nonsense=1", { authorization: basic })).toBe(400);
   expect(await box.call("/ws")).toMatchObject({ status: 426, body: { error: { code: "upgrade_required" } } });

@@ -119,6 +119,7 @@ test.concurrent("who may not, or asks for nobody, is refused", async () => {
   expect(await openSocket(box, id, "?since=nonsense").refused).toBe(400);
   expect(await openSocket(box, id, "", { authorization: "Basic bm8=" }).refused).toBe(401);
   expect(await openSocket(box, id, "", { origin: "http://evil.example" }).refused).toBe(403);
+  expect((await box.call(`/tasks/${id}/stream`, { headers: { origin: "http://evil.example" } })).status).toBe(403);
   using allowed = openSocket(box, id, "", { origin: dashboardOrigin });
   await eventually(() => allowed.frames.length > 0, { what: "hello" });
 });

@@ -4,9 +4,8 @@ import type { Duplex } from "node:stream";
 import { admit } from "@signalbox/common/admit.ts";
 import type { Credentials } from "@signalbox/common/auth.ts";
 import { StreamQuery } from "@signalbox/common/contracts/frame.ts";
-import { isAllowedOrigin } from "@signalbox/common/cors.ts";
 import { parseStreamCursor } from "@signalbox/common/cursor.ts";
-import { ApiError, notFound, toApiError, unavailable } from "@signalbox/common/errors.ts";
+import { type ApiError, notFound, toApiError, unavailable } from "@signalbox/common/errors.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { compileParameters, parseQuery } from "@signalbox/common/query.ts";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -84,20 +83,13 @@ async function judgeUpgrade(request: IncomingMessage, options: SocketOptions): P
   const root = taskStreamPath.exec(path)?.[1];
   if (path !== "/ws" && root === undefined) throw notFound("WebSocket", path);
   const given = parseQuery(search);
-  admit(request, { rule: "any", credentials, allowedOrigins, queryAuth: given.get("auth") ?? null });
-  ensureOrigin(request, allowedOrigins);
+  admit(request, { rule: "any", credentials, allowedOrigins, queryAuth: given.get("auth") ?? null, isStream: true });
   const query = readQuery(given) as StreamQuery;
   const last = request.headers["last-event-id"];
   const lastEventId = typeof last === "string" && last !== "" ? last : null;
   for (const cursor of [query.since, lastEventId]) if (cursor) parseStreamCursor(cursor);
   if (streams.count() >= maxClients) throw unavailable("Too many live streams are open here; try again shortly.", 5);
   return { query, lastEventId, family: root === undefined ? null : await findFamily(streams, root) };
-}
-
-/** A browser sends cookies and Basic to a socket of any page's, so that the page itself must be allowed. */
-function ensureOrigin({ headers: { origin } }: IncomingMessage, allowed: readonly string[]): void {
-  if (origin === undefined || isAllowedOrigin(origin, allowed)) return;
-  throw new ApiError("forbidden", "This page's origin is not in WS_ALLOWED_ORIGINS.");
 }
 
 async function findFamily(streams: Streams, root: string): Promise<FamilyView> {
