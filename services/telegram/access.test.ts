@@ -52,10 +52,13 @@ test("a group that is not listed is told so once; in a listed one a stranger is 
   const before = await countTasks();
   for (const text of ["/status", "/tasks"]) bot.say(text, -200, operator);
   bot.say("/status", -100, 667);
+  bot.say("people talk", -100, 668);
+  bot.say("people talk", -300, operator);
   await isWorkedOff();
   await eventually(() => told(-200).length > 0);
   expect(told(-200).map(({ text }) => text)).toEqual(["This bot does not listen in this group."]);
   expect(told(-100).some(({ text }) => text.includes("24 hours"))).toBe(false);
+  expect(told(-300)).toEqual([]);
   bot.say("/status", -100, operator);
   await bot.said(({ text }) => text.includes("24 hours"), "the answer in the group", -100);
   expect(await countTasks()).toBe(before);

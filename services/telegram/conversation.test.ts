@@ -209,11 +209,13 @@ test("in a forum the topic is part of the conversation, and the answer goes ther
   const answer = await forum.said(({ text }) => text.includes("hello"), "the answer in the topic", group);
   expect(answer.threadId).toBe(9);
   expect(await newestTask()).toMatchObject({ concurrencyKey: `${group}:9` });
-  forum.telegram.say({ chatId: group, userId: operator, threadId: 9, text: "people talk" });
+  forum.telegram.say({ chatId: group, userId: operator, threadId: 9, text: "and nobody by name" });
+  await forum.said(({ text }) => text === "and nobody by name", "the answer without a name", group);
+  forum.telegram.say({ chatId: group, userId: operator, threadId: 9, text: "@ann people talk" });
   forum.telegram.say({ chatId: group, userId: operator, text: "/whoami@other_bot" });
   forum.telegram.say({ chatId: group, userId: operator, text: "/whoami@signalbox_bot" });
   await forum.said(({ text }) => text.includes("This chat is"), "the answer to the command", group);
-  expect((await newestTask()).payload.text).not.toBe("people talk");
+  expect((await newestTask()).payload.text).not.toBe("@ann people talk");
 });
 
 test("a picture without words is answered, one with words is a message, an edit is nothing", async () => {

@@ -20,7 +20,10 @@ test.each([
   [message({ text: "/tasks@other_bot" }), "nothing"],
   [message({ text: "hi", from: { ...from, is_bot: true } }), "nothing"],
   [message({ text: "hi", from: undefined }), "nothing"],
-  [message({ chat: group, text: "hi" }), "nothing"],
+  [message({ chat: group, text: "hi" }), "message"],
+  [message({ chat: group, text: "@ann hi" }), "nothing"],
+  [message({ chat: group, text: "hi", reply_to_message: { message_id: 1, from: { username: "ann" } } }), "nothing"],
+  [message({ chat: group, text: "hi", reply_to_message: { message_id: 1, forum_topic_created: {} } }), "message"],
   [message({ chat: group, text: "hi @signalbox_bot" }), "message"],
   [
     message({ chat: group, text: "hi", reply_to_message: { message_id: 1, from: { username: "signalbox_bot" } } }),

@@ -5,7 +5,16 @@ export type Place = { chatId: number; threadId: number | null; isPrivate: boolea
 export type Sender = { id: number; name: string };
 
 export type Signal =
-  | { kind: "message"; place: Place; sender: Sender; messageId: number; text: string; replyTo: number | null }
+  | {
+      kind: "message";
+      place: Place;
+      sender: Sender;
+      messageId: number;
+      text: string;
+      replyTo: number | null;
+      /** Said to the bot alone: in its personal chat, by its name, or as an answer to it. */
+      isAddressed: boolean;
+    }
   | {
       kind: "command";
       place: Place;
@@ -74,8 +83,17 @@ function readMessage(message: Data, botName: string | null): Signal {
       ? { kind: "command", ...common, replyTo, name: command.name, text: command.text }
       : nothing("a command for another bot");
   }
-  const isForUs = place.isPrivate || isMentioned(text, botName) || isReplyTo(answered, botName);
-  return isForUs ? { kind: "message", ...common, replyTo, text } : nothing("people talk among themselves");
+  return readWords({ ...common, replyTo, text }, answered, botName);
+}
+
+type Said = Pick<Extract<Signal, { kind: "message" }>, "place" | "sender" | "messageId" | "text" | "replyTo">;
+
+function readWords(said: Said, answered: Data, botName: string | null): Signal {
+  const { place, text } = said;
+  if (place.chatId === 0) return nothing("it stands in no chat");
+  const isAddressed = place.isPrivate || isMentioned(text, botName) || isReplyTo(answered, botName);
+  if (!isAddressed && isForOthers(text, answered)) return nothing("people talk among themselves");
+  return { kind: "message", ...said, isAddressed };
 }
 
 function wordless(common: { place: Place; sender: Sender; messageId: number }): Signal {
@@ -132,6 +150,12 @@ function isService(message: Data): boolean {
 
 function isMentioned(text: string, botName: string | null): boolean {
   return botName !== null && text.toLowerCase().includes(`@${botName.toLowerCase()}`);
+}
+
+/** An answer to somebody else, or words that begin with another's name. In a topic everything answers the notice of its beginning. */
+function isForOthers(text: string, answered: Data): boolean {
+  const isAnswer = answered.message_id !== undefined && answered.forum_topic_created === undefined;
+  return isAnswer || text.trim().startsWith("@");
 }
 
 function isReplyTo(answered: Data, botName: string | null): boolean {

@@ -99,6 +99,8 @@ type Personal = Extract<Signal, { sender: Sender }>;
 
 async function servePerson(kit: Kit, update: InboxUpdate, signal: Personal): Promise<Outcome> {
   const access = await findAccess(kit, signal);
+  // Whoever did not speak to the bot is not told that it does not listen.
+  if (access !== "served" && signal.kind === "message" && !signal.isAddressed) return access;
   if (access !== "served") return refuse(kit, update, signal, access);
   switch (signal.kind) {
     case "press":
