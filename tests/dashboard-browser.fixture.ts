@@ -93,6 +93,12 @@ export const getTask = (id: string) => orchestrator<Task & { events: TaskEvent[]
 export const waitingTask = (payload: object, type = "echo") =>
   createTask(fleet, { type, payload, approval: { required: true, reason: "a person decides" } });
 
+export const findService = async (wanted: string) => {
+  type Services = { items: { id: string; name: string }[] };
+  const { items } = await callService<Services>(fleet, "renderctl", "/render/services");
+  return items.find(({ name }) => name === wanted)?.id;
+};
+
 const axeSource = readFileSync(
   createRequire(join(repositoryRoot, "dashboard", "package.json")).resolve("axe-core/axe.min.js"),
   "utf8",
@@ -147,6 +153,38 @@ export async function findOverlaps(page: Page): Promise<string[]> {
         .map((other) => `“${one.text}” over “${other.text}”`),
     ),
   );
+}
+
+/** Texts that are cut without a sign of it: what is cut on purpose ends in dots, or in a box that scrolls. */
+export function findClipped(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const isText = (element: Element) =>
+      [...element.childNodes].some((node) => node.nodeType === 3 && node.nodeValue?.trim());
+    const isCut = (element: Element) => {
+      const { overflowX, textOverflow } = getComputedStyle(element);
+      if (/auto|scroll/.test(overflowX) || textOverflow === "ellipsis") return false;
+      return overflowX !== "visible" && element.scrollWidth > element.clientWidth + 1 && element.clientWidth > 1;
+    };
+    return [...document.querySelectorAll("body *")]
+      .filter(
+        (element) =>
+          isText(element) && isCut(element) && element.checkVisibility() && !element.closest(".hidden, svg, select"),
+      )
+      .map((element) => `cut: “${(element.textContent ?? "").trim().slice(0, 80)}”`);
+  });
+}
+
+/** What a mouse can press and a keyboard cannot reach. A row's box has the key `x`, and a bar its row's name. */
+export function findUnreachable(page: Page): Promise<string[]> {
+  return page.evaluate(() => {
+    const controls = document.querySelectorAll<HTMLElement>(
+      "a[href], button, input, select, textarea, summary, [onclick]",
+    );
+    const isShown = (element: HTMLElement) => element.checkVisibility() && !element.closest("[aria-hidden=true]");
+    return [...controls]
+      .filter((element) => isShown(element) && element.tabIndex < 0 && !element.matches(".row-check"))
+      .map((element) => `not by keyboard: ${element.outerHTML.slice(0, 120)}`);
+  });
 }
 
 /** Every screen with an address that shows something, and what it shows. */

@@ -4,7 +4,10 @@ import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect } from "vitest";
 import {
   fact,
+  findClipped,
   findOverlaps,
+  findService,
+  findUnreachable,
   findViolations,
   fleet,
   getTask,
@@ -26,13 +29,14 @@ for (const colorScheme of ["light", "dark"] as const) {
       await page.goto(fleet.dashboard.url + path);
       await page.locator("#main").getByText(shows).first().waitFor();
       await page.waitForFunction(() => !document.querySelector("[role=status][aria-label=Loading]"));
-      for (const violation of await findViolations(page)) found.push(`${path} ${violation}`);
+      const all = await Promise.all([findViolations(page), findUnreachable(page), findClipped(page)]);
+      for (const violation of all.flat()) found.push(`${path} ${violation}`);
     }
     expect(found).toEqual([]);
   });
 }
 
-fact("on a phone of 360 px no screen scrolls sideways and no two texts lie over each other", async () => {
+fact("on a phone of 360 px no screen scrolls sideways and no text is cut or lies over another", async () => {
   const page = await open("/", { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
   const wide: string[] = [];
   for (const [path, shows] of await listPaths()) {
@@ -40,7 +44,8 @@ fact("on a phone of 360 px no screen scrolls sideways and no two texts lie over 
     await page.locator("#main").getByText(shows).first().waitFor();
     const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (width > 0) wide.push(`${path} by ${width} px`);
-    for (const overlap of await findOverlaps(page)) wide.push(`${path} ${overlap}`);
+    const faults = await Promise.all([findOverlaps(page), findClipped(page)]);
+    for (const fault of faults.flat()) wide.push(`${path} ${fault}`);
   }
   expect(wide).toEqual([]);
 });
@@ -123,12 +128,6 @@ fact("by keyboard alone: from the overview to an approval and through it", async
   await eventually(async () => (await getTask(task.id)).status === "completed", { what: "the approved run" });
 });
 
-const findService = async (wanted: string) => {
-  type Services = { items: { id: string; name: string }[] };
-  const { items } = await callService<Services>(fleet, "renderctl", "/render/services");
-  return items.find(({ name }) => name === wanted)?.id;
-};
-
 fact("axe finds nothing in the dialogs either", async () => {
   const findings = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings");
   const service = `/infra/${await findService("shop-web")}`;
@@ -144,6 +143,8 @@ fact("axe finds nothing in the dialogs either", async () => {
     [finding, "Snooze"],
     [finding, "Decline"],
     ["/findings?tab=monitors", "Edit signups"],
+    ["/findings?tab=monitors", "New monitor"],
+    ["/infra?tab=drift", "Take all in"],
   ];
   const page = await open("/", { reducedMotion: "reduce" });
   const found: string[] = [];
@@ -218,6 +219,30 @@ fact("an environment is changed through a task, and no value is in the page or i
   const id = page.url().split("/").at(-1) ?? "";
   await page.getByRole("button", { name: "Approve version 1" }).click();
   await eventually(async () => (await getTask(id)).status === "completed", { timeoutMs: 30_000, what: "the change" });
+});
+
+fact("what has drifted can be taken in by a patch or put back by a plan, both read first", async () => {
+  const page = await open("/infra?tab=drift");
+  await page.getByText(/\d+ differences? in \d+ resources?\./).waitFor();
+  await page.getByRole("button", { name: "Take all in" }).click();
+  await page.getByRole("dialog").getByText("+++ b/infra/render.blueprint.yaml").waitFor();
+  await page.getByRole("dialog").getByRole("button", { name: "Close" }).click();
+  await page.getByRole("button", { name: "Put back service/signalbox-orchestrator" }).click();
+  await page.getByRole("button", { name: /^Apply plan/ }).waitFor();
+  await page.getByRole("region", { name: /^Plan/ }).getByText("service/signalbox-orchestrator").first().waitFor();
+});
+
+fact("a monitor is tried over the past month, made, and stands among the others", async () => {
+  const page = await open("/findings?tab=monitors");
+  await page.getByRole("button", { name: "New monitor" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("Name").fill("signups-again");
+  await dialog.getByLabel("title").fill("Sign-ups, again");
+  await dialog.getByLabel("event").fill("signed_up");
+  await dialog.getByRole("button", { name: "Try it on the last 30 days" }).click();
+  await dialog.getByText(/Sign-ups, again: down \d+ %/).waitFor();
+  await dialog.getByRole("button", { name: "Make the monitor" }).click();
+  await page.getByRole("row", { name: /^Sign-ups, again/ }).waitFor();
 });
 
 fact("a plan is read and applied by its id, and the next one has nothing to create", async () => {
@@ -368,8 +393,7 @@ fact("all that match are canceled together, after the filter and the count were 
 fact("signing out empties the storage and closes the stream", async () => {
   const page = await open("/settings");
   await whenLive(page);
-  const closed = page.evaluate(() => sessionStorage.length);
-  expect(await closed).toBeGreaterThan(0);
+  expect(await page.evaluate(() => sessionStorage.length)).toBeGreaterThan(0);
   await page.getByRole("button", { name: "Sign out" }).click();
   await page.getByRole("heading", { name: /Sign in/ }).waitFor();
   expect(await page.evaluate(() => sessionStorage.length + localStorage.length)).toBe(0);
