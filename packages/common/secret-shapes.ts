@@ -29,6 +29,10 @@ export function judgeKey(key: string): KeyKind {
 
 const name =
   "(?:passw(?:or)?[dt]|passphrase|pwd|secret|token|(?:api|private|internal|access|signing|encryption)[ _-]?key|credentials?|authorization|cookie|_pass)";
+/** What follows one of these and a colon is hidden even where it may be prose; "token: …" is prose too often without a digit. */
+const plainlySecret =
+  "(?:passw(?:or)?[dt]|passphrase|secret|(?:api|private|internal|access|signing|encryption)[ _-]?key|credential)";
+const suffix = "(?:s|[_-][\\w-]{0,20})?";
 const quote = "\\\\{0,3}[\"']";
 
 // Every pattern is linear: a bounded head, and an unbounded run only at the very end, where nothing can fail after it.
@@ -40,9 +44,11 @@ const urlUser = /\b([a-z][a-z0-9+.-]{1,15}:\/\/)(?!\[redacted\]@)[^\s/?#"'<>\\]{
 const queryValue = /([?&;](?:auth|key|sig|signature|pass)=)(?!\[redacted\])[^\s&;#"'\\<>]+/gi;
 const headerLine =
   /((?:authorization|cookie|\bx-[a-z-]{0,20}(?:key|token|secret)[a-z-]{0,10})\s{0,2}:\s{0,2})(?!\s|\[redacted\])[^\r\n"'\\]+/gi;
-/** `password=…`, `TOKEN_X='…'`, `"apiKey":"…"`, `\"secret\":\"…\"`. */
+/** `password=…`, `TOKEN_X='…'`, `"apiKey":"…"`, `\"secret\":\"…\"`, `token: '…'`, `api key: …`, `token: a1b2`. */
 const assignment = new RegExp(
-  `((?:${name}[\\w-]{0,20}(?:${quote})?\\s{0,2}=\\s{0,2}|${name}[\\w-]{0,20}${quote}\\s{0,2}:\\s{0,2}(?=${quote}))(?:${quote})?)` +
+  `((?:${name}[\\w-]{0,20}(?:${quote})?\\s{0,2}(?:=\\s{0,2}|:\\s{0,2}(?=${quote}))` +
+    `|${plainlySecret}${suffix}\\s{0,2}:\\s{0,2}(?!(?:true|false|null|undefined)\\b)` +
+    `|token${suffix}\\s{0,2}:\\s{0,2}(?=[a-z._~-]{0,60}[0-9+/=]))(?:${quote})?)` +
     `(?!\\[redacted\\])((?<=["'])[^"'\\\\]+|[^\\s"'\\\\&;,)}\\]]+)`,
   "gi",
 );
