@@ -38,7 +38,7 @@ test.concurrent.each([
   [
     "an id alone: the time is the id's",
     { id: `v7-${earlierMs}` },
-    { id: `v7-${earlierMs}`, at: earlier, isAnywhere: false },
+    { id: `v7-${earlierMs}`, at: earlier, isAnywhere: true },
   ],
   ["an id of another time", { id: `v7-${nowMs}`, at: earlier }, { id: `v7-${nowMs}`, at: earlier, isAnywhere: true }],
   ["an id without a time in it", { id: "v4" }, { id: "v4", at: now, isAnywhere: true }],

@@ -12,7 +12,8 @@ export type NewLog = {
   row: Buffer;
   /**
    * False: the id tells where a record with it would be, as a UUIDv7 of its own `at` does, so the primary key finds a resend.
-   * True: it may stand in any partition, and has to be looked for.
+   * True: it may stand in any partition, and has to be looked for; so may one that came without an `at`, which the first time
+   * may have had one.
    */
   isAnywhere: boolean;
 };
@@ -69,7 +70,7 @@ function placeInTime({ id: given, at }: LogInput, moment: Moment, { drawId, time
   const idMs = timeOf(id);
   const isSensible = idMs !== null && idMs >= moment.oldestMs && idMs <= moment.newestMs;
   const atMs = saidMs ?? (isSensible ? idMs : moment.nowMs);
-  return { id, atMs, isAnywhere: atMs !== idMs };
+  return { id, atMs, isAnywhere: atMs !== saidMs || atMs !== idMs };
 }
 
 const named = new Set(["id", "at", "level", "service", "message", "traceId", "correlationId", "taskId", "data"]);
