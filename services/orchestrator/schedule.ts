@@ -22,11 +22,10 @@ export type ScheduleFields = {
   enabled: boolean;
 };
 
+type TimingFields = Pick<ScheduleFields, "cron" | "everySeconds" | "at" | "timezone">;
+
 /** How a row's timing is read; `every` counts from its anchor. */
-export function toTiming(
-  row: { cron: string | null; everySeconds: number | null; at: string | null; timezone: string },
-  anchorMs: number,
-): Timing {
+export function toTiming(row: TimingFields, anchorMs: number): Timing {
   if (row.cron !== null) return { kind: "cron", cron: row.cron, timezone: row.timezone };
   if (row.everySeconds !== null) return { kind: "every", everyMs: row.everySeconds * 1_000, anchorMs };
   return { kind: "at", atMs: Date.parse(row.at ?? "") };
@@ -43,12 +42,13 @@ export const maxFires = 100;
  * Five fields are minute, hour, day, month, weekday; six have seconds in front. A local time that a daylight-saving change
  * leaves out fires at the first instant after the gap; one that comes twice fires once.
  */
-export function judgeTiming(timing: Timing): { member: string; message: string } | null {
-  if (timing.kind !== "cron") return null;
-  if (!isTimezone(timing.timezone))
+export function judgeTiming({ cron, timezone }: TimingFields): { member: string; message: string } | null {
+  // Told of a schedule without a cron expression too, so that it does not wait for the day when it gets one.
+  if (!isTimezone(timezone))
     return { member: "timezone", message: "is not an IANA time zone such as Europe/Berlin or UTC" };
+  if (cron === null) return null;
   try {
-    const next = new Cron(timing.cron, { timezone: timing.timezone, mode: "5-or-6-parts" }).nextRun();
+    const next = new Cron(cron, { timezone, mode: "5-or-6-parts" }).nextRun();
     return next === null ? { member: "cron", message: "never comes true" } : null;
   } catch (error) {
     const why = error instanceof Error ? error.message.replace(/^CronPattern: /, "") : "it cannot be read";

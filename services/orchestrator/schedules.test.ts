@@ -46,6 +46,7 @@ test.concurrent.each([
   [{ at: "2020-01-01T00:00:00Z" }, 400],
   [{ everySeconds: 0 }, 400],
   [{ cron: "* * * * *", timezone: "Nowhere/Land" }, 400],
+  [{ everySeconds: 60, timezone: "Nowhere/Land" }, 400],
   [{ cron: "* * * * *", task: { type: "unheard.of" } }, 422],
   [{ cron: "* * * * *", task: { type: "work", runAt: "2030-01-01T00:00:00Z" } }, 400],
 ])("%j is refused", async (body, status) => {

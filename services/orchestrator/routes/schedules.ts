@@ -133,7 +133,7 @@ function toFields(body: CreateSchedule | PatchSchedule, current: Schedule | null
   const when = countTimings(body) > 0 ? { cron: null, everySeconds: null, at: null } : {};
   const fields: ScheduleFields = { ...base, ...when, ...withoutUndefined(body) };
   if (countTimings(fields) !== 1) throw invalidRequest("", 'must have exactly one of "cron", "everySeconds" and "at"');
-  const problem = judgeTiming(toTiming(fields, 0));
+  const problem = judgeTiming(fields);
   if (problem !== null) throw invalidRequest(`/${problem.member}`, problem.message);
   return fields;
 }
