@@ -226,7 +226,7 @@ test.concurrent("an answer needs a question: input is taken only while it is wai
   await box.register(agent, [{}]);
   const queued = await box.post({ type: "work", runAt: anHourAhead() });
   expect(await act(box, queued.id, "input", { ifVersion: 1, input: 1 })).toMatchObject({ status: 422 });
-  for (const input of [{ a: [1] }, "text", 0, false]) {
+  for (const input of [{ a: [1] }, "text", 0, false, null]) {
     const task = await box.post({ type: "work" });
     const { version } = await box.until(task.id, (now) => now.status === "waiting");
     expect(await act(box, task.id, "input", { input })).toMatchObject({ status: 428 });

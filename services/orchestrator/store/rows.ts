@@ -189,7 +189,7 @@ export type Claimed = {
 };
 
 /** What `toClaimed` reads, by name. */
-export const claimedColumns = sql`${taskColumns}, lease_id, agent_instance, input, raw, secrets`;
+export const claimedColumns = sql`${taskColumns}, lease_id, agent_instance, input, input is not null as has_input, raw, secrets`;
 
 export function toClaimed(row: Row): Claimed {
   const task = toTask(row);
@@ -199,7 +199,7 @@ export function toClaimed(row: Row): Claimed {
     agentName: row.agent as string,
     instance: row.agent_instance as string,
     input: row.input,
-    hasInput: row.input !== null,
+    hasInput: row.has_input as boolean,
     raw: row.raw,
     secrets: row.secrets as Record<string, string> | null,
   };
