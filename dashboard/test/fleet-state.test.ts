@@ -89,6 +89,23 @@ browserTest("the palette leads from a pasted trace to all of it", async ({ open 
   await page.waitForURL("**/trace/4bf92f3577b34da6a3ce929d0e0e4736");
 });
 
+browserTest("what is typed while the palette opens is in its box and does nothing else", async ({ open }) => {
+  const page = await open("/settings");
+  await page.getByRole("heading", { name: "Settings" }).waitFor();
+  // As fast as hands never are: `c` alone would lead to a new task.
+  await page.evaluate(() => {
+    const press = (key: string, more = {}) =>
+      document.body.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true, ...more }));
+    press("k", { ctrlKey: true });
+    for (const key of "config") press(key);
+  });
+  await page.getByRole("option", { name: /Config health/ }).waitFor();
+  expect(await page.getByRole("combobox", { name: "Search or run a command" }).inputValue()).toBe("config");
+  await page.keyboard.press("Enter");
+
+  await page.waitForURL("**/config");
+});
+
 browserTest("g t leads to the tasks, and ? lists the keys of the screen", async ({ open }) => {
   const page = await open("/");
   await page.getByRole("heading", { name: "All clear" }).waitFor();

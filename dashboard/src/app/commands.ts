@@ -2,7 +2,7 @@ import { findId } from "../domain/ids.ts";
 import { copyText } from "../ui/toast.tsx";
 import type { App } from "./context.ts";
 import { type Binding, bindKeys } from "./keys.ts";
-import { closeOverlay, openPalette, overlay } from "./palette-state.ts";
+import { closeOverlay, openPalette, overlay, typeAhead } from "./palette-state.ts";
 import { navigate } from "./router.ts";
 import { screens } from "./routes.ts";
 import { settings } from "./settings.ts";
@@ -85,6 +85,7 @@ export function bindGlobalKeys(): () => void {
   ];
   const unbind = bindKeys([...toScreens, ...own]);
   const onPalette = (event: KeyboardEvent) => {
+    if (typeAhead(event)) event.preventDefault();
     if (!(event.ctrlKey || event.metaKey) || event.key.toLowerCase() !== "k") return;
     event.preventDefault();
     if (overlay.peek() === "palette") closeOverlay();

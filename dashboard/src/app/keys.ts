@@ -1,4 +1,5 @@
 import { useEffect } from "preact/hooks";
+import { overlay } from "./palette-state.ts";
 import { settings } from "./settings.ts";
 
 /*
@@ -33,9 +34,14 @@ function isTaken(name: string, target: EventTarget | null): boolean {
   return isPress && target instanceof HTMLElement && target.matches("button, a, summary, input, [role=button]");
 }
 
+/** A dialog is open, or about to be. */
+function isCovered(): boolean {
+  return overlay.peek() !== null || document.querySelector("dialog[open]") !== null;
+}
+
 function isInert(event: KeyboardEvent): boolean {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return true;
-  return !settings.singleKeys.peek() || isField(event.target) || document.querySelector("dialog[open]") !== null;
+  return !settings.singleKeys.peek() || isField(event.target) || isCovered();
 }
 
 function findBinding(name: string): Binding | undefined {

@@ -3,7 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import { Dialog } from "../ui/dialog.tsx";
 import { type Command, findCommands } from "./commands.ts";
 import { useApp } from "./context.ts";
-import { closeOverlay } from "./palette-state.ts";
+import { closeOverlay, paletteText } from "./palette-state.ts";
 
 // A list whose focus stays in the box above it: the roles say so to screen readers.
 const asCombobox = { role: "combobox", "aria-expanded": true, "aria-controls": "palette-list" } as const;
@@ -12,9 +12,8 @@ const asOption = (isActive: boolean) => ({ role: "option", "aria-selected": isAc
 
 export function Palette() {
   const app = useApp();
-  const text = useSignal("");
   const active = useSignal(0);
-  const commands = findCommands(app, text.value);
+  const commands = findCommands(app, paletteText.value);
   const run = (command: Command | undefined) => {
     if (!command) return;
     closeOverlay();
@@ -36,9 +35,9 @@ export function Palette() {
         placeholder="A screen, a command, a pasted id, or words to search for"
         spellcheck={false}
         autocomplete="off"
-        value={text.value}
+        value={paletteText.value}
         onInput={(event) => {
-          text.value = event.currentTarget.value;
+          paletteText.value = event.currentTarget.value;
           active.value = 0;
         }}
         onKeyDown={onKeyDown}
