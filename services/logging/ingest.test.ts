@@ -190,6 +190,30 @@ test.concurrent("a page in a browser reports as much as a person reads; services
   expect((await report({}, lines(1)[0])).status).toBe(401);
 });
 
+test.concurrent("what the headers say of trace and correlation is said of each record that does not say it itself", async () => {
+  await using logging = await startLogging();
+  const [ofHeader, ofBody] = ["a".repeat(32), "b".repeat(32)];
+  const records = [record("bare"), record("full", { traceId: ofBody, correlationId: "body" })];
+  await fetch(`${logging.url}/log`, {
+    method: "POST",
+    headers: {
+      "x-internal-key": internalKey,
+      "content-type": "application/json",
+      traceparent: `00-${ofHeader}-${"c".repeat(16)}-01`,
+      "x-correlation-id": "header",
+    },
+    body: JSON.stringify(records),
+  });
+  await logging.post(record("alone"));
+  const stored = await logging.list();
+  const shown = stored.map(({ message, traceId, correlationId }) => ({ message, traceId, correlationId }));
+  expect(shown.sort((a, b) => (a.message < b.message ? -1 : 1))).toEqual([
+    { message: "alone", traceId: null, correlationId: null },
+    { message: "bare", traceId: ofHeader, correlationId: "header" },
+    { message: "full", traceId: ofBody, correlationId: "body" },
+  ]);
+});
+
 test.concurrent("the same id again is accepted and stored once, however it is sent", async () => {
   await using logging = await startLogging();
   const id = uuidv7();

@@ -15,9 +15,13 @@ export type Chunk<R> = {
   bad: { index: number; message: string }[];
 };
 
+/** What the headers of a request say, for those of its records that do not say it themselves. */
+export type Caller = { traceId: string | null; correlationId: string | null };
+
 /** How records are judged: by the moment they came in, and with their secrets hidden. */
 export type Reading = {
   moment: Moment;
+  caller?: Caller | null;
   hide: Tools["hide"];
   /** Throws an ApiError for a good record that is one too many. */
   admit?: (record: NewLog) => void;
@@ -110,14 +114,20 @@ function readRecord(slice: Uint8Array, reading: Reading, index: number): NewLog 
 /** @throws ApiError when it is not what the contract says, or of a time that is not taken */
 export function judgeRecord(
   value: unknown,
-  { moment, hide, admit, sizeBytes, index }: Reading & { sizeBytes: number; index: number },
+  { moment, caller, hide, admit, sizeBytes, index }: Reading & { sizeBytes: number; index: number },
 ): NewLog {
   const problems = check(value, sizeBytes);
   if (problems) throw invalidInput(problems);
-  const verdict = judgeInput(value as LogInput, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide });
+  const input = caller ? withCaller(value as LogInput, caller) : (value as LogInput);
+  const verdict = judgeInput(input, moment, { drawId: drawIdAt(index), timeOf: uuidTime, hide });
   if (verdict.kind === "bad") throw invalidRequest(verdict.path, verdict.message);
   admit?.(verdict.record);
   return verdict.record;
+}
+
+function withCaller(input: LogInput, caller: Caller): LogInput {
+  const { traceId, correlationId } = input;
+  return { ...input, traceId: traceId ?? caller.traceId, correlationId: correlationId ?? caller.correlationId };
 }
 
 /** Records of one request and one millisecond keep their order (up to 4,096 of them): their place stands behind the time. */
