@@ -83,6 +83,7 @@ async function visit(
     `/trace/${aTrace}`,
     "/config",
     "/settings",
+    "/there-is-no-such-page",
   ];
   const page = await stage.open("/", options);
   for (const path of paths) {

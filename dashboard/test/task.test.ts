@@ -148,7 +148,7 @@ browserTest("why a task waits is told, and an unknown id is no blank page", asyn
 
   await page.getByText("There is no task with this id").waitFor();
   await page.goto(new URL("/tasks/%E4", page.url()).href);
-  await page.getByText("There is no task with this id").waitFor();
+  await page.getByRole("heading", { level: 1, name: "There is no task with this id" }).waitFor();
 });
 
 browserTest(

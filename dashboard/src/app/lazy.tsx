@@ -28,7 +28,7 @@ export function Lazy<P extends object>({ load, props }: { load: Load<P>; props: 
   if (Part) return <Part {...props} />;
   if (state.value === "failed") {
     return (
-      <Empty title="This part of the page could not be fetched">
+      <Empty title="This part of the page could not be fetched" isPage>
         <p>The connection is gone, or the page was replaced by a newer build.</p>
         <button type="button" class="button" onClick={() => location.reload()}>
           Reload the page

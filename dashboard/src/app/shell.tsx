@@ -37,7 +37,7 @@ function Stage({ found }: { found: Found | null }) {
   useTitle(found?.screen.name ?? "Not found");
   if (!found) {
     return (
-      <Empty title="There is no such page">
+      <Empty title="There is no such page" isPage>
         <p>
           The address <code>{path.value}</code> leads nowhere. <a href="/">Go to the overview</a>
         </p>

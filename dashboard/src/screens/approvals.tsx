@@ -7,6 +7,7 @@ import { nowMs } from "../app/clock.ts";
 import { useApp } from "../app/context.ts";
 import { useItems, useReloadOn } from "../app/items.ts";
 import { useKeys } from "../app/keys.ts";
+import { hasNewsOf } from "../app/news.ts";
 import { search, setParam } from "../app/router.ts";
 import { toPreview } from "../domain/diff.ts";
 import { deployWords, type RenderService } from "../domain/render.ts";
@@ -180,6 +181,7 @@ function RenderTarget({ task }: { task: Task }) {
   const { payload } = task;
   const id = isObject(payload) && typeof payload.serviceId === "string" ? payload.serviceId : null;
   const services = useItems<RenderService>("renderctl", id === null ? null : "/render/services", { limit: 100 });
+  useReloadOn(services.query.reload, (batch) => hasNewsOf(batch, "renderctl"));
   const service = services.rows.find((row) => row.id === id);
   if (!service) return null;
   const live = service.lastDeploy;

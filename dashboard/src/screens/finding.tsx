@@ -48,7 +48,7 @@ function FindFinding({ id }: { id: string }) {
   const state = query.state.value;
   if (!state.data && (state.failure?.status === 404 || state.failure?.status === 400))
     return (
-      <Empty title="There is no finding with this id">
+      <Empty title="There is no finding with this id" isPage>
         <a class="button" href="/findings">
           All findings
         </a>

@@ -48,7 +48,7 @@ export function TaskScreen({ params }: ScreenProps) {
 
 function NoTask({ id }: { id: string }) {
   return (
-    <Empty title="There is no task with this id">
+    <Empty title="There is no task with this id" isPage>
       <p>
         <span class="mono">{id}</span> is not known to this fleet. It may belong to another one.
       </p>

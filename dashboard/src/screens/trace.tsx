@@ -38,7 +38,7 @@ export function TraceScreen({ params }: ScreenProps) {
   const trace = state.data;
   if (!trace && (state.failure?.status === 404 || state.failure?.status === 400))
     return (
-      <Empty title="Nothing is known of this trace">
+      <Empty title="Nothing is known of this trace" isPage>
         <p>
           No task and no log record has the trace <span class="mono">{traceId}</span>.
         </p>

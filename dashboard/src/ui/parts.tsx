@@ -6,7 +6,20 @@ import { formatAge } from "../domain/time.ts";
 import type { Failure } from "../net/rest.ts";
 import { Glyph } from "./status.tsx";
 
-/** The screen's name and its answer in one line. After a move the focus is here, so that a screen reader hears where it is. */
+/** After a move the focus is here, so that a screen reader hears where it is. */
+function PageTitle({ children, class: name }: { children: ComponentChildren; class?: string }) {
+  const heading = useRef<HTMLHeadingElement>(null);
+  useEffect(() => {
+    if (moves.peek() > 0) heading.current?.focus({ preventScroll: true });
+  }, []);
+  return (
+    <h1 ref={heading} tabIndex={-1} class={name}>
+      {children}
+    </h1>
+  );
+}
+
+/** The screen's name and its answer in one line. */
 export function PageHead({
   title,
   children,
@@ -16,16 +29,10 @@ export function PageHead({
   children?: ComponentChildren;
   actions?: ComponentChildren;
 }) {
-  const heading = useRef<HTMLHeadingElement>(null);
-  useEffect(() => {
-    if (moves.peek() > 0) heading.current?.focus({ preventScroll: true });
-  }, []);
   return (
     <header class="page-head">
       <div class="page-title">
-        <h1 ref={heading} tabIndex={-1}>
-          {title}
-        </h1>
+        <PageTitle>{title}</PageTitle>
         {children && <p class="page-sub">{children}</p>}
       </div>
       {actions && <div class="actions">{actions}</div>}
@@ -80,11 +87,13 @@ export function TableHead({ names, hidden }: { names: readonly string[]; hidden?
   );
 }
 
-/** An empty place says why it is empty and what to do next. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+type EmptyProps = { title: string; isPage?: boolean; children?: ComponentChildren };
+
+/** An empty place says why it is empty and what to do next; one that is all of the page is its heading too. */
+export function Empty({ title, isPage = false, children }: EmptyProps) {
   return (
     <div class="empty">
-      <p class="empty-title">{title}</p>
+      {isPage ? <PageTitle class="empty-title">{title}</PageTitle> : <p class="empty-title">{title}</p>}
       {children && <div class="empty-text">{children}</div>}
     </div>
   );
