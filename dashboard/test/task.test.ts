@@ -58,6 +58,16 @@ browserTest("approving sends the version that was on screen", async (stage) => {
   expect(asked?.body).toEqual({ ifVersion: 3 });
 });
 
+browserTest("an approval that a finding asked for leads to it", async ({ fleet, open }) => {
+  const findingId = "01a1fdd8-0000-7000-8000-00000000f1d0";
+  const task = fleet.store(toWaiting({ correlationId: `finding:${findingId}` }));
+  fleet.readable(task.id);
+  const page = await open(`/approvals?sel=${task.id}`);
+
+  const link = page.getByRole("link", { name: "what was seen, with its evidence" });
+  expect(await link.getAttribute("href")).toBe(`/findings/${findingId}`);
+});
+
 browserTest("a change while reading locks the decision until it was looked at", async (stage) => {
   const { fleet } = stage;
   const task = toWaiting({ version: 3, payload: { commitId: "8f2c1d0" } });

@@ -224,10 +224,16 @@ function Decided({ task }: { task: Task }) {
 
 function About({ task }: { task: Task }) {
   const { approval } = task;
+  const findingId = /^finding:([0-9a-f-]{36})$/.exec(task.correlationId ?? "")?.[1];
   return (
     <Panel title="Who asked, and why" meta={<a href={`/tasks/${task.id}`}>the whole task</a>}>
       <dl class="facts panel-body">
         <Fact name="asked by">{approval?.requestedBy ? actorName(approval.requestedBy) : actorName(task.source)}</Fact>
+        {findingId && (
+          <Fact name="finding">
+            <a href={`/findings/${findingId}`}>what was seen, with its evidence</a>
+          </Fact>
+        )}
         {approval?.reason && <Fact name="reason">{approval.reason}</Fact>}
         <Fact name="made">
           <When at={task.createdAt} />

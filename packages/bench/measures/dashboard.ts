@@ -200,6 +200,9 @@ function toWatchedFindings(name: string, watched: readonly Watched[]): Finding[]
   ];
 }
 
+/** How long frames were sent at the set pace. */
+const sentMs = (watchMs: number, isSteady: boolean) => 2 * watchMs + (isSteady ? spans.long.steadyMs : 0);
+
 function toOutcome(rounds: readonly Round[], sizes: Sizes, browser: string, watchMs: number): Outcome {
   const steady = rounds.flatMap(({ steadyPercent }) => steadyPercent ?? []);
   const of = (pick: (round: Round) => number) => rounds.map(pick);
@@ -253,7 +256,7 @@ function toOutcome(rounds: readonly Round[], sizes: Sizes, browser: string, watc
     shown(
       "frames sent in a round",
       "frames",
-      rounds.map(() => rowsHeld + 2 * (watchMs / 1_000) * perSecond),
+      rounds.map(({ steadyPercent }) => rowsHeld + (sentMs(watchMs, steadyPercent !== null) / 1_000) * perSecond),
     ),
   ];
   return { findings, versions: { Chromium: browser } };
