@@ -6,7 +6,7 @@ import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import type { RunningProcess } from "@signalbox/testing/service-process.ts";
 import { load } from "js-yaml";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Client, connectClient, type FleetPlace, fleetPlace, runStart } from "./fleet.fixture.ts";
+import { type Client, connectClient, type FleetPlace, fleetPlace, readFleetFile, runStart } from "./fleet.fixture.ts";
 
 /*
  * What the documentation tells people to type. Every block of shell is carried out against a real fleet, but for the commands that other
@@ -102,16 +102,37 @@ test.each(withCommands)(
   180_000,
 );
 
+test("the front page shows what a start really says", async () => {
+  const [, sample = ""] = /```\n(Signalbox is starting[\s\S]*?)```/.exec(read("README.md")) ?? [];
+  const migrations = readdirSync(join(repositoryRoot, "migrations")).filter((name) => /^\d{4}_.*\.sql$/.test(name));
+  expect(sample).toContain(`${migrations.length} migrations applied`);
+  const lines = [...sample.matchAll(/^ {2}(\S+) +(?:http:\S+ +running|off: (.+))$/gm)];
+  const { services } = (await readFleetFile(place)) as unknown as { services: Record<string, { reason?: string }> };
+  const shown = Object.fromEntries(lines.map(([, name = "", reason]) => [name, reason]));
+  const examples = ["page-agent", "log-report"];
+  const real = Object.entries(services).filter(([name]) => !examples.includes(name));
+  expect(shown).toEqual({
+    ...Object.fromEntries(real.map(([name, { reason }]) => [name, reason])),
+    dashboard: undefined,
+  });
+});
+
 test("what is carried out elsewhere is", () => {
   for (const [, path] of elsewhere) expect(existsSync(join(repositoryRoot, path)), path).toBe(true);
 });
 
 test("every command that a sentence names exists, with its options", async () => {
   const named = pages.flatMap((page) =>
-    [...read(page).matchAll(/`(?:npx )?pnpm (?!<)([^`<]*)[^`]*`/g)].map(([, words = ""]) => words.trim()),
+    [...read(page).matchAll(/`(?:npx )?pnpm (?!<)([^`<]*)[^`]*`/g)].map(([, words = ""]) =>
+      words.replace(/\s+/g, " ").trim(),
+    ),
   );
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
-  const used = named.map((words) => words.replace(/^run /, "").split(/\s+/)[0] ?? "");
+  const programs = named.flatMap((words) => /^exec node (\S+)/.exec(words)?.[1] ?? []);
+  expect(programs.filter((path) => !existsSync(join(repositoryRoot, path)))).toEqual([]);
+  const used = named
+    .filter((words) => !words.startsWith("exec "))
+    .map((words) => words.replace(/^run /, "").split(/\s+/)[0] ?? "");
   expect(used.filter((name) => !(name in scripts))).toEqual([]);
   const spoken = named.filter((words) => words.startsWith("signalbox ")).map((words) => words.split(/\s+/)[1] ?? "");
   for (const command of new Set(spoken))
@@ -170,15 +191,39 @@ test("every alert has a runbook, and every runbook an alert", () => {
     expect(annotations.runbook).toBe(`docs/runbooks.md#${alert.toLowerCase()}`);
 });
 
-type Job = { strategy?: { matrix?: { service?: string[] } }; steps: { run?: string }[] };
+type Job = {
+  "timeout-minutes"?: number;
+  strategy?: { matrix?: { service?: string[] } };
+  steps: { run?: string; uses?: string; with?: Record<string, unknown> }[];
+};
+type Workflow = { permissions?: Record<string, string>; jobs: Record<string, Job> };
+
+function readWorkflows(): { text: string; workflow: Workflow }[] {
+  const folder = ".github/workflows";
+  return readdirSync(join(repositoryRoot, folder)).map((name) => {
+    const text = read(`${folder}/${name}`);
+    return { text, workflow: load(text) as Workflow };
+  });
+}
 
 function readJobs(): Job[] {
-  const folder = ".github/workflows";
-  const names = readdirSync(join(repositoryRoot, folder));
-  return names.flatMap((name) =>
-    Object.values((load(read(`${folder}/${name}`)) as { jobs: Record<string, Job> }).jobs),
-  );
+  return readWorkflows().flatMap(({ workflow }) => Object.values(workflow.jobs));
 }
+
+test("a workflow runs what was looked at, may do little, ends, and puts no expression into a shell", () => {
+  for (const { text, workflow } of readWorkflows()) {
+    const used = [...text.matchAll(/uses: (.+)/g)].map(([, action]) => action);
+    for (const action of used) expect(action).toMatch(/^[\w-]+\/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+$/);
+    expect(Object.values(workflow.permissions ?? { missing: "write" })).not.toContain("write");
+  }
+  for (const job of readJobs()) {
+    expect(job["timeout-minutes"]).toBeLessThanOrEqual(30);
+    const checkouts = job.steps.filter(({ uses }) => uses?.startsWith("actions/checkout@"));
+    expect(checkouts.map((step) => step.with?.["persist-credentials"])).toEqual([false]);
+    // What somebody may name (a branch, an input) is a variable there and no part of the script.
+    expect(job.steps.filter(({ run: words = "" }) => words.includes("${{"))).toEqual([]);
+  }
+});
 
 test("the workflows run scripts that exist", () => {
   const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };

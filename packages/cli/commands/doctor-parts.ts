@@ -63,7 +63,7 @@ export async function checkDatabaseOf(url: string): Promise<Finding[]> {
         ? ({ state: "ok", message: "all migrations of this version are applied" } as const)
         : ({
             state: "warn",
-            message: `${pending.join(", ")} not applied; start the fleet again, or run node packages/cli/migrate.ts`,
+            message: `${pending.join(", ")} not applied; start the fleet again, or run: npx pnpm exec node packages/cli/migrate.ts`,
           } as const);
     return [
       {
