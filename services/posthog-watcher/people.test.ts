@@ -173,6 +173,13 @@ test("a monitor is replaced only by who saw it; a file's is overridden and shows
   expect((await watcher.put("pageviews", changed, { "if-match": '"2"' })).etag).toBe('"3"');
   expect((await watcher.put("mine", { event: "e" })).status).toBe(201);
   expect((await watcher.put("other", { event: "e" }, { "if-match": '"1"' })).status).toBe(409);
+  const names: string[] = [];
+  for (let cursor: string | null = ""; cursor !== null; ) {
+    const page = await watcher.call(`/monitors?limit=2${cursor && `&cursor=${cursor}`}`);
+    names.push(...page.body.items.map(({ name }: { name: string }) => name));
+    cursor = page.body.nextCursor;
+  }
+  expect(names).toEqual((await watcher.call("/monitors")).body.items.map(({ name }: { name: string }) => name));
   const wrong = await watcher.put("wrong", { event: "e", baseline: { kind: "limits" } });
   expect(wrong).toMatchObject({ status: 400, body: { error: { details: [{ path: "/trigger" }] } } });
 });

@@ -253,7 +253,7 @@ test("of two drifts one is reverted by a plan of its own, and the other is adopt
     ["update:service/signalbox-logging", [{ field: "healthCheckPath", from: "/", to: "/health" }]],
     ["deploy:service/signalbox-logging", []],
   ]);
-  const adoption = await call("/render/drift/adopt", { method: "POST", body: { dryRun: false } });
+  const adoption = await call("/render/drift/adopt", { method: "POST", body: {} });
   expect(adoption.body.left).toEqual([]);
   expect(adoption.text).not.toContain("hunter2");
   expect(render.control.writes()).toHaveLength(writes);

@@ -98,6 +98,10 @@ test.concurrent("an agent that leaves a type out no longer gets it; one that reg
     payloadSchema: null,
     timeoutMs: null,
   });
+  for (const list of ["/task-types", "/agents"]) {
+    expect((await box.call(`${list}?limit=1`)).body).toMatchObject({ items: [{}], nextCursor: null });
+    for (const query of ["limit=0", "cursor=x"]) expect((await box.call(`${list}?${query}`)).status).toBe(400);
+  }
   const task = await box.post({ type: "work", payload: 1, runAt: "2199-01-01T00:00:00Z" });
   await beat(box, beatOf({ types: [] }));
   expect((await box.call("/agents")).body.items[0].types).toEqual([]);

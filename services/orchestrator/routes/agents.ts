@@ -1,6 +1,7 @@
 import { AgentList, Heartbeat, TaskTypeList } from "@signalbox/common/contracts/agent.ts";
 import { invalidRequest } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
+import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import { judgeAgentUrl } from "../address.ts";
 import type { Context } from "../context.ts";
@@ -59,11 +60,12 @@ export const listAgents = ({ store }: Context) =>
     path: "/agents",
     auth: "any",
     summary: "Agent instances, live or stale",
+    query: WholeListQuery,
     replies: { 200: AgentList },
-    async handle() {
+    async handle({ query }) {
       const agents = await store.listAgents();
-      const items = agents.map(({ ageMs, ...agent }) => ({ ...agent, state: ageMs <= staleMs ? "live" : "stale" }));
-      return { status: 200, body: { items, nextCursor: null } };
+      const all = agents.map(({ ageMs, ...agent }) => ({ ...agent, state: ageMs <= staleMs ? "live" : "stale" }));
+      return { status: 200, body: takePart(all, query, ({ name, instance }) => `${name} ${instance}`) };
     },
   });
 
@@ -73,9 +75,10 @@ export const listTaskTypes = ({ catalog }: Context) =>
     path: "/task-types",
     auth: "any",
     summary: "Every type that an agent has ever registered",
+    query: WholeListQuery,
     replies: { 200: TaskTypeList },
-    async handle() {
-      const items = (await catalog.list()).map(({ approvalRequired: _approval, ...entry }) => entry);
-      return { status: 200, body: { items, nextCursor: null } };
+    async handle({ query }) {
+      const all = (await catalog.list()).map(({ approvalRequired: _approval, ...entry }) => entry);
+      return { status: 200, body: takePart(all, query, ({ type }) => type) };
     },
   });

@@ -1,6 +1,7 @@
 import { Instant, List, Nullable } from "@signalbox/common/contracts/primitives.ts";
 import { ApiError, invalidInput, invalidRequest, notFound } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
+import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import type { KnownMonitor } from "../loops/monitor-book.ts";
@@ -58,10 +59,12 @@ export const listMonitors = (context: Context) =>
     path: "/monitors",
     auth: "any",
     summary: "Every monitor with its origin, its health and how often it was right",
+    query: WholeListQuery,
     replies: { 200: List(Monitor) },
-    async handle() {
+    async handle({ query }) {
       const [known, facts] = await Promise.all([context.book.list(), readFacts(context)]);
-      return { status: 200, body: { items: known.map((one) => toView(one, facts)), nextCursor: null } };
+      const { items, nextCursor } = takePart(known, query, ({ name }) => name);
+      return { status: 200, body: { items: items.map((one) => toView(one, facts)), nextCursor } };
     },
   });
 

@@ -11,6 +11,7 @@ import {
 import { Uuid } from "@signalbox/common/contracts/primitives.ts";
 import { invalidRequest, notFound } from "@signalbox/common/errors.ts";
 import { defineRoute, type JsonReply, type RouteInput } from "@signalbox/common/route.ts";
+import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import type { Apply, LedgerStep } from "../blueprint-ledger.ts";
 import type { Context } from "../context.ts";
@@ -114,11 +115,12 @@ export const listDrifts = ({ drift }: Context) =>
     path: "/render/drift",
     auth: "any",
     summary: "Where Render differs from the blueprint now, field by field, and since when",
+    query: WholeListQuery,
     replies: { 200: DriftList },
-    async handle({ signal }) {
+    async handle({ query, signal }) {
       const found = await reading(() => drift.list(signal));
-      const items = found.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() }));
-      return { status: 200, body: { items, nextCursor: null } };
+      const all = found.map(({ since, ...rest }) => ({ ...rest, since: since.toISOString() }));
+      return { status: 200, body: takePart(all, query, ({ resource, field }) => `${resource} ${field}`) };
     },
   });
 

@@ -1,6 +1,7 @@
 import { List, Nullable } from "@signalbox/common/contracts/primitives.ts";
 import { invalidRequest } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
+import { takePart } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import type { RenderApi } from "../clients/render.ts";
 import type { Context } from "../context.ts";
@@ -70,19 +71,15 @@ export const listServices = (context: Context) =>
         const fitting = inListOrder(found).filter(
           (one) => (name ?? one.name) === one.name && (type ?? one.type) === one.type,
         );
-        const { items, nextCursor } = toPage(fitting, limit, cursor);
+        const { items, nextCursor } = takePart(
+          fitting,
+          { limit, ...(cursor !== undefined && { cursor }) },
+          ({ id }) => id,
+        );
         return { status: 200, body: { items: await withDeploys(api, items, context.monitored), nextCursor } };
       });
     },
   });
-
-function toPage(services: Service[], limit: number, cursor: string | undefined) {
-  const start = cursor === undefined ? 0 : services.findIndex(({ id }) => id === fromCursor(cursor)) + 1;
-  if (cursor !== undefined && start === 0) throw foreignCursor();
-  const items = services.slice(start, start + limit);
-  const last = items.at(-1);
-  return { items, nextCursor: start + limit < services.length && last ? toCursor(last.id) : null };
-}
 
 const foreignCursor = () => invalidRequest("/cursor", "is not a cursor that this list gave; start again without one");
 const toCursor = (text: string) => Buffer.from(text).toString("base64url");

@@ -1,5 +1,6 @@
 import { Instant, List, Nullable, Uuid } from "@signalbox/common/contracts/primitives.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
+import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import { causes } from "../build-log.ts";
 import type { Context } from "../context.ts";
@@ -34,7 +35,8 @@ const ShownRepair = Type.Object(
   closed,
 );
 
-const shownAtMost = 200;
+/** Repairs are few: ten a day at most, and what was only reported. */
+const shownAtMost = 2_000;
 
 export const RepairPayload = Type.Object({ repairId: Uuid }, closed);
 
@@ -44,9 +46,11 @@ export const listRepairs = ({ repairs }: Context) =>
     path: "/render/repairs",
     auth: "any",
     summary: "What became of each failed build of a monitored service, newest first",
+    query: WholeListQuery,
     replies: { 200: List(ShownRepair) },
-    async handle() {
-      const items = (await repairs.list(shownAtMost)).map((repair) => {
+    async handle({ query }) {
+      const { items, nextCursor } = takePart(await repairs.list(shownAtMost), query, ({ id }) => id);
+      const shown = items.map((repair) => {
         const { id, deployId, commitId, cause, evidence, state, detail, repairDeployId, taskId } = repair;
         const { fixBefore: before, fixAfter: after } = repair;
         return {
@@ -58,6 +62,6 @@ export const listRepairs = ({ repairs }: Context) =>
           updatedAt: repair.updatedAt.toISOString(),
         };
       });
-      return { status: 200, body: { items, nextCursor: null } };
+      return { status: 200, body: { items: shown, nextCursor } };
     },
   });

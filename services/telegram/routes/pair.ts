@@ -2,6 +2,7 @@ import { createHash, randomBytes } from "node:crypto";
 import { Instant, List } from "@signalbox/common/contracts/primitives.ts";
 import { notFound } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
+import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import { pairingSeconds } from "../access.ts";
 import type { Context } from "../context.ts";
@@ -37,9 +38,10 @@ export const listMembers = ({ store }: Context) =>
     path: "/telegram/members",
     auth: "any",
     summary: "People who paired; those of TELEGRAM_ALLOWED_USER_IDS are not among them",
+    query: WholeListQuery,
     replies: { 200: List(Member) },
-    async handle() {
-      return { status: 200, body: { items: await store.listMembers(), nextCursor: null } };
+    async handle({ query }) {
+      return { status: 200, body: takePart(await store.listMembers(), query, ({ userId }) => String(userId)) };
     },
   });
 
