@@ -138,7 +138,7 @@ function FieldDrifts({ resource, drifts, acts }: { resource: string; drifts: rea
         </>
       }
     >
-      <table class="table drift-table">
+      <table class="table cards drift-table">
         <TableHead names={["Field", "Blueprint", "Render", "State", "For", "Who can tell"]} />
         <tbody>
           {drifts.map((drift) => (

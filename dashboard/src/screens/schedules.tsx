@@ -125,7 +125,7 @@ function ScheduleCard({ schedule, onAct }: { schedule: Schedule; onAct: (act: Ac
       <div class="panel-body schedule-body">
         <p>
           <strong>{schedule.task.type}</strong>, {timingWords(schedule)}{" "}
-          {schedule.cron && <span class="muted mono">{schedule.cron}</span>}
+          {schedule.cron && <span class="muted mono nowrap">{schedule.cron}</span>}
         </p>
         {schedule.lastError && <Note lamp="failed">Its last fire made no task: {schedule.lastError}</Note>}
         <dl class="facts">
