@@ -96,6 +96,10 @@ test.each(["Price", "price_watcher", "-x", "x-", "", "a".repeat(41), "../x"])(
   },
 );
 
+test.each(["common", "dashboard", "orchestrator-2"])("%s is a part of Signalbox, and no agent", async (name) => {
+  await expect(makeAgent(repositoryRoot, name)).rejects.toThrow("a part of Signalbox itself");
+});
+
 test("an agent that is there is not written over", async () => {
   await using copy = await copyOfRepository();
   await expect(makeAgent(copy.root, "echo-agent")).rejects.toThrow("is there already");

@@ -18,6 +18,8 @@ NAME is lower case, with dashes between words, such as price-watcher.`;
 
 /** Of the orchestrator, the database, further orchestrators and the dashboard; a service's own are in its settings. */
 const reservedPorts = new Set([4_032, 4_080, ...Array.from({ length: 10 }, (_, index) => 4_041 + index)]);
+/** What else has a name in `fleet.json`, in the supervisor's output and among the workspace's packages. */
+const reservedNames = /^(?:dashboard|supervisor|postgres|orchestrator-\d+)$/;
 const firstPort = 4_003;
 const lastPort = 4_099;
 
@@ -32,6 +34,8 @@ export async function makeAgent(root: string, name: string): Promise<string[]> {
   if (!/^[a-z][a-z0-9]*(?:-[a-z0-9]+)*$/.test(name) || name.length > 40) {
     throw new SetupError(`"${name}" cannot be an agent's name; lower case, with dashes, such as price-watcher`);
   }
+  if (reservedNames.test(name) || (await isThere(join(root, "packages", name))))
+    throw new SetupError(`"${name}" is the name of a part of Signalbox itself; take another one`);
   if (await isThere(folder)) throw new SetupError(`services/${name} is there already; take another name`);
   const files = agentFiles({ name, port: await findPort(root) });
   await mkdir(folder, { recursive: true });
