@@ -84,8 +84,8 @@ export function LoginPage() {
         <h1>Sign in to {app.config.fleet}</h1>
         <LoginForm user="" />
         <p class="login-help">
-          A local fleet prints its login when it starts and keeps it in <code>.signalbox/env</code> as{" "}
-          <code>BASIC_AUTH_USER</code> and <code>BASIC_AUTH_PASS</code>.
+          A local fleet prints its login when it starts, and keeps it in <code>.signalbox/env</code>, a rehearsal in{" "}
+          <code>.signalbox/rehearsal/env</code>.
         </p>
       </div>
     </main>

@@ -196,11 +196,13 @@ function EvidencePanel({ finding }: { finding: FindingWithEvents }) {
             ))}
           </ul>
         )}
-        {evidence.links.map(({ title, url }) => (
-          <a key={url} class="button" href={url} target="_blank" rel="noreferrer">
-            {title}
-          </a>
-        ))}
+        <div class="actions evidence-links">
+          {evidence.links.map(({ title, url }) => (
+            <a key={url} class="button" href={url} target="_blank" rel="noreferrer">
+              {title}
+            </a>
+          ))}
+        </div>
       </div>
     </Panel>
   );
@@ -306,11 +308,17 @@ function QueryPanel({ evidence }: { evidence: Evidence }) {
   );
 }
 
+function valueWords(value: unknown): string {
+  if (typeof value === "number") return formatFigure(value);
+  const isInstant = typeof value === "string" && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value);
+  return isInstant ? formatDateTime(value, settings.zone.value) : toPreview(value, 120);
+}
+
 /** What an event carries, as words and figures rather than as JSON. */
 function dataWords(data: Record<string, unknown>): string {
   const parts = Object.entries(data).map(([name, value]) => {
     const words = name.replaceAll(/([A-Z])/g, " $1").toLowerCase();
-    return `${words} ${typeof value === "number" ? formatFigure(value) : toPreview(value, 120)}`;
+    return `${words} ${valueWords(value)}`;
   });
   return parts.join(", ");
 }

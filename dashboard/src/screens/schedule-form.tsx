@@ -175,7 +175,7 @@ function TimingFields({ draft }: { draft: Signal<Draft> }) {
         </div>
       </fieldset>
       <div class="field-columns field-list">
-        {kind === "cron" && <TextField draft={draft} name="cron" label="Minute, hour, day, month, weekday" />}
+        {kind === "cron" && <TextField draft={draft} name="cron" label="Min, hour, day, month, weekday" />}
         {kind === "cron" && <TextField draft={draft} name="timezone" label="Time zone" />}
         {kind === "every" && <TextField draft={draft} name="everySeconds" label="Seconds" />}
         {kind === "at" && <TextField draft={draft} name="at" label="Instant, such as 2026-12-24T18:00:00Z" />}
