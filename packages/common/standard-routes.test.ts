@@ -1,6 +1,8 @@
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { asPerson, asService, serveRoutes } from "@signalbox/testing/http-service.ts";
 import { sendAround } from "@signalbox/testing/raw-http.ts";
 import { expect, test } from "vitest";
+import type { ReadyCheck } from "./standard-routes.ts";
 
 test.each(["/health", "/healthz"])("%s tells a stranger that the process serves", async (path) => {
   await using service = await serveRoutes([]);
@@ -14,12 +16,23 @@ test.each(["/health", "/healthz"])("%s tells a stranger that the process serves"
   });
 });
 
-test("health stays 200 while something is away, and says degraded", async () => {
-  const down = async () => [{ name: "database", ok: false }];
-  await using service = await serveRoutes([], { isHealthy: () => false, checks: down });
+test.each([
+  ["optional", { isHealthy: () => false }],
+  ["hard", { checks: async () => [{ name: "database", ok: false }] }],
+])("health stays 200 while something %s is away, and says degraded", async (_what, options) => {
+  await using service = await serveRoutes([], options);
   const response = await service.fetch("/health?probe=7");
   expect(response.status).toBe(200);
   expect(await response.json()).toMatchObject({ status: "degraded" });
+});
+
+test("health waits for no check that hangs, and says what it found when it has ended", async () => {
+  const hanging = Promise.withResolvers<ReadyCheck[]>();
+  await using service = await serveRoutes([], { checks: () => hanging.promise });
+  const read = async () => (await (await service.fetch("/health")).json()) as { status: string };
+  expect(await read()).toMatchObject({ status: "ok" });
+  hanging.resolve([{ name: "database", ok: false }]);
+  await eventually(async () => (await read()).status === "degraded", { what: "the end of the check" });
 });
 
 test("ready names the dependency that is away", async () => {

@@ -13,7 +13,7 @@ export type StandardOptions = {
   metrics: Metrics;
   /** hard dependencies; none means that the service is ready when it listens */
   checks?: (() => Promise<ReadyCheck[]>) | undefined;
-  /** false: it serves, but something optional is away */
+  /** false: it serves, but something optional is away; `/health` says so, as it does of a hard dependency */
   isHealthy?: (() => boolean) | undefined;
   isClosing: () => boolean;
   openapi: () => unknown;
@@ -23,6 +23,8 @@ export type StandardOptions = {
 const AnyQuery = Type.Object({}, { additionalProperties: true });
 
 const checksDeadlineMs = 3_000;
+
+const healthWaitMs = 100;
 
 /** One answer serves everybody who asks within this time: the route is public and its checks reach a database. */
 const checksReuseMs = 500;
@@ -76,23 +78,37 @@ export const standardContracts = {
 } as const satisfies Record<string, RouteContract>;
 
 export function buildStandardRoutes(options: StandardOptions): Route[] {
-  return [health(options), ready(options), configValidate(options), metricsText(options), openapiDocument(options)];
+  const check = reuse(() => runChecks(options.checks), checksReuseMs);
+  return [
+    health(options, check),
+    ready(options, check),
+    configValidate(options),
+    metricsText(options),
+    openapiDocument(options),
+  ];
 }
 
-function health({ service, version, isHealthy }: StandardOptions): Route {
+type Check = () => Promise<ReadyCheck[]>;
+
+function health({ service, version, isHealthy }: StandardOptions, check: Check): Route {
   const startedAt = performance.now();
+  let isReady = true;
   return defineRoute({
     ...standardContracts.health,
     async handle() {
-      const status = isHealthy?.() === false ? "degraded" : "ok";
+      const looking = check().then((checks) => {
+        isReady = checks.every((one) => one.ok);
+      });
+      // Who asks whether the process lives does not wait for a database that hangs: until it is known, what was known before holds.
+      await withDeadline(looking, healthWaitMs, "looking at what is needed").catch(() => undefined);
+      const status = isReady && isHealthy?.() !== false ? "ok" : "degraded";
       const uptimeSeconds = Math.round(performance.now() - startedAt) / 1000;
       return { status: 200, body: { status, service, version, uptimeSeconds } satisfies Health };
     },
   });
 }
 
-function ready(options: StandardOptions): Route {
-  const check = reuse(() => runChecks(options.checks), checksReuseMs);
+function ready(options: StandardOptions, check: Check): Route {
   return defineRoute({
     ...standardContracts.ready,
     async handle() {
