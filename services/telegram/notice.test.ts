@@ -41,6 +41,22 @@ test("a trickle of alerts always has messages of its own, a flood has pages, and
   expect(planCalm(storm as Storm, start + 4_015_000)).toMatchObject({ owesFile: true });
 });
 
+test("a line of a page shows no signs of formatting, and keeps every address", () => {
+  const spent: Storm = {
+    at: "2026-01-01T00:00:00Z",
+    tokens: 0,
+    page: 0,
+    lines: [],
+    length: 0,
+    from: 0,
+    to: 0,
+    inFile: 0,
+  };
+  const text = "**Sign-ups fell** by 2**3 in `api`: [chart](https://a.example/b)";
+  const { storm } = planStorm(spent, notice(1, spent.at, text));
+  expect(renderPage(storm)).toContain("Sign-ups fell by 2**3 in `api`: [chart](https://a.example/b)");
+});
+
 type File = { from: number; to: number; atMs: number };
 
 type Chat = { storm: Storm | null; own: number[]; paged: Map<number, { page: string; html: string }>; files: File[] };

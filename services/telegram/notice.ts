@@ -1,6 +1,7 @@
 /** What operators are to be told, and how many messages that may take. */
 import type { ButtonAction } from "./button.ts";
 import { fromOwnHtml, quote } from "./message.ts";
+import { withoutBold } from "./rich-text.ts";
 
 export const severities = ["info", "warning", "critical"] as const;
 export type Severity = (typeof severities)[number];
@@ -127,7 +128,7 @@ function toLine({ body, at }: Notice): { html: string; isCut: boolean } {
 }
 
 function textOf({ text, isHtml }: NoticeBody): string {
-  return isHtml === true ? fromOwnHtml(text).plain.replaceAll("\n", " ") : text;
+  return isHtml === true ? fromOwnHtml(text).plain.replaceAll("\n", " ") : withoutBold(text);
 }
 
 export function renderPage({ page, lines, inFile }: Storm): string {

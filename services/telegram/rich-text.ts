@@ -68,6 +68,11 @@ function toInlineRun(piece: string): Run {
   return { text: piece, tags: [] };
 }
 
+/** For a line among others, which is not formatted: bold loses its signs; a link keeps its address, and code its signs. */
+export function withoutBold(text: string): string {
+  return text.replace(/\*\*([^*\n]{1,500})\*\*/g, "$1");
+}
+
 const knownTags = new Set([
   "b",
   "strong",
