@@ -50,6 +50,22 @@ browserTest("the socket dies while 500 frames are made: each appears once, in or
   expect(fleet.handshakes).toBeGreaterThan(1);
 });
 
+browserTest("a flood of 12,000 records is held whole, by a document that stays small", async ({ fleet, open }) => {
+  const page = await open("/logs");
+  await fleet.connected();
+  await page.getByText("No logs yet").waitFor();
+  for (let index = 0; index < 12_000; index++) fleet.log({ message: `flood ${index}.` });
+  await page.getByText("12,000 records loaded").waitFor({ timeout: 40_000 });
+  await page.getByRole("row", { name: /flood 11999\./ }).waitFor();
+  expect(await page.evaluate(() => document.querySelectorAll("*").length)).toBeLessThanOrEqual(3_000);
+  await page
+    .getByLabel("Logs", { exact: true })
+    .first()
+    .evaluate((scroller) => scroller.scrollTo(0, 0));
+
+  await page.getByRole("row", { name: /flood 0\./ }).waitFor();
+});
+
 browserTest("scrolling away pauses: no row in view moves, and the pill leads back to now", async ({ fleet, open }) => {
   for (let index = 0; index < 200; index++) fleet.log({ message: `old ${index}.` });
   const page = await open("/logs");

@@ -31,6 +31,9 @@ export type Rest = {
 };
 
 const TIMEOUT_MS = 20_000;
+/** What asks a vendor before it answers, for a whole account or weeks of a metric, may take longer. */
+const ASKING_MS = 120_000;
+const timeoutOf = (path: string) => (/^\/(?:render|monitors)\//.test(path) ? ASKING_MS : TIMEOUT_MS);
 
 export function failureOf(kind: FailureKind, code: string, message: string): Failure {
   return { kind, status: 0, code, message, details: [], traceId: null, retryAfterMs: null };
@@ -83,10 +86,12 @@ function toRequest(options: CallOptions, token: string | null, signal: AbortSign
   };
 }
 
-function toThrown(error: unknown, service: string, options: CallOptions): Failure {
+type Called = { service: string; path: string; options: CallOptions };
+
+function toThrown(error: unknown, { service, path, options }: Called): Failure {
   if (options.signal?.aborted) return failureOf("aborted", "aborted", "The page no longer needs this answer.");
   if (error instanceof DOMException && error.name === "TimeoutError") {
-    return failureOf("timeout", "timeout", `${service} has not answered for ${TIMEOUT_MS / 1000} s.`);
+    return failureOf("timeout", "timeout", `${service} has not answered for ${timeoutOf(path) / 1000} s.`);
   }
   return failureOf("network", "unreachable", `${service} cannot be reached from this page.`);
 }
@@ -96,8 +101,8 @@ async function readBody<T>(response: Response): Promise<T> {
   return (text === "" ? null : JSON.parse(text)) as T;
 }
 
-function toSignal(signal: AbortSignal | undefined): AbortSignal {
-  const deadline = AbortSignal.timeout(TIMEOUT_MS);
+function toSignal(signal: AbortSignal | undefined, timeoutMs: number): AbortSignal {
+  const deadline = AbortSignal.timeout(timeoutMs);
   return signal ? AbortSignal.any([signal, deadline]) : deadline;
 }
 
@@ -109,14 +114,14 @@ export function buildRest(config: FleetConfig, auth: Auth): Rest {
     if (!base) return refuse(failureOf("off", "off", `${service} is not part of this fleet.`));
     const token = options.token ?? auth.token();
     try {
-      const request = toRequest(options, token, toSignal(options.signal));
+      const request = toRequest(options, token, toSignal(options.signal, timeoutOf(path)));
       const response = await fetch(toUrl(base, path, options.query), request);
       const { status, headers } = response;
       if (response.ok) return { ok: true, status, body: await readBody<T>(response), headers };
       if (status === 401 && options.token === undefined) auth.expire(token);
       return refuse(await toFailure(response));
     } catch (error) {
-      return refuse(toThrown(error, service, options));
+      return refuse(toThrown(error, { service, path, options }));
     }
   }
   return {

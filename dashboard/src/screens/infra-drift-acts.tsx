@@ -42,6 +42,11 @@ export function useDriftActs() {
   const shown = (
     <>
       <CallProblem call={call} />
+      {acts.isBusy && (
+        <p class="muted" role="status">
+          Reading Render and the blueprint…
+        </p>
+      )}
       <RevertPlan plan={plan} />
       {adopting.value && (
         <AdoptDialog
