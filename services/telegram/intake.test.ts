@@ -1,3 +1,5 @@
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
@@ -144,6 +146,36 @@ test("a foreign poller and a webhook that somebody set are waited out, and nobod
       timeoutMs: 20_000,
     },
   );
+});
+
+/** A Bot API that holds no call: it answers every one at once, with nothing. */
+async function startImpatient() {
+  const asked: number[] = [];
+  const server = createServer((request, response) => {
+    const isPoll = request.url?.endsWith("/getUpdates") === true;
+    if (isPoll) asked.push(performance.now());
+    const result = isPoll ? [] : { id: 7, is_bot: true, first_name: "Bot", username: "impatient_bot" };
+    response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ ok: true, result }));
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return {
+    ...{ asked, url: `http://127.0.0.1:${(server.address() as AddressInfo).port}` },
+    async [Symbol.asyncDispose]() {
+      server.closeAllConnections();
+      await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+test("a Bot API that answers at once with nothing is not asked again at once", async () => {
+  await using impatient = await startImpatient();
+  await using _bot = await startTelegram({
+    fleet,
+    env: { TELEGRAM_API_ROOT: impatient.url, TELEGRAM_BOT_TOKEN: tokenOf(12) },
+  });
+  await eventually(() => impatient.asked.length >= 3, { what: "three calls", timeoutMs: 30_000 });
+  const gaps = impatient.asked.slice(1).map((at, index) => at - (impatient.asked[index] ?? 0));
+  expect(Math.min(...gaps)).toBeGreaterThan(500);
 });
 
 test("numbers that begin anew, lower, are not taken for old ones", async () => {

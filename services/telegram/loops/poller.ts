@@ -8,37 +8,42 @@ import { BotApiError, judgePoll } from "../api-failure.ts";
 import { toNewUpdates } from "../inbox-update.ts";
 import type { Kit } from "./kit.ts";
 
+/** Telegram holds a call until there is something new; of what answers at once with nothing, this often is asked. */
+const emptyHandedMs = 1_000;
+
 export async function poll(kit: Kit, signal: AbortSignal): Promise<void> {
   const { api, store, log } = kit;
   let offset: number | null = null;
   let hasWebhook = true;
   let failures = 0;
 
-  async function turn(): Promise<void> {
+  /** @returns how long to rest before the next turn */
+  async function turn(): Promise<number> {
     if (hasWebhook) {
       await api.deleteWebhook();
       hasWebhook = false;
     }
+    const askedAt = performance.now();
     const found = await api.getUpdates(offset, signal);
     const updates = toNewUpdates(found);
     if (updates.length < found.length) log.warn("Telegram sent something that is no update");
     const last = updates.at(-1);
     offset = last === undefined ? null : last.updateId + 1;
-    if ((await store.insertUpdates({ updates, gapMs: null })) > 0) kit.ring("inbox");
+    const stored = await store.insertUpdates({ updates, gapMs: null });
+    if (stored > 0) kit.ring("inbox");
     if (updates.length > 0) kit.count("received");
     failures = 0;
+    return stored > 0 ? 0 : emptyHandedMs - (performance.now() - askedAt);
   }
 
   while (!signal.aborted) {
-    const failure = await turn().then(
-      () => null,
-      (error: unknown) => ({ error }),
-    );
-    if (failure === null || signal.aborted) continue;
-    const wait = toWait(failure.error, failures++);
-    hasWebhook ||= wait.hasWebhook;
-    if (failures === 1) log.warn({ err: failure.error }, "messages could not be asked for; this goes on");
-    await rest(wait.ms, signal);
+    const restMs = await turn().catch((error: unknown) => {
+      const wait = toWait(error, failures++);
+      hasWebhook ||= wait.hasWebhook;
+      if (failures === 1 && !signal.aborted) log.warn({ err: error }, "messages could not be asked for; this goes on");
+      return wait.ms;
+    });
+    if (restMs > 0 && !signal.aborted) await rest(restMs, signal);
   }
 }
 
