@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { chmod, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -10,8 +10,11 @@ import { promisify } from "node:util";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import type { RunningProcess } from "@signalbox/testing/service-process.ts";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { type FleetPlace, fleetPlace, readFleetFile, runStart } from "./fleet.fixture.ts";
+
+// Each call is a process of its own, and a test makes up to a dozen of them beside others on a machine that may be busy.
+vi.setConfig({ testTimeout: 240_000 });
 
 let place: FleetPlace;
 let fleet: RunningProcess;
@@ -156,6 +159,21 @@ test.concurrent("whoever stops reading has seen enough; a disk that is full has 
   if (existsSync("/dev/full")) expect(await run("> /dev/full")).toBe(1);
 });
 
+test.concurrent("linked into a PATH it is signalbox, on the Node of the repository, with the same exit codes", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));
+  const link = join(folder, "signalbox");
+  await symlink(join(repositoryRoot, "packages/cli/bin.js"), link);
+  const linked = (...words: string[]) =>
+    read(
+      spawn(link, words, { cwd: folder, env: { PATH: process.env.PATH, HOME: folder, SIGNALBOX_HOME: place.home } }),
+    );
+  await writeFile(join(folder, "payload.json"), '{"x":"here"}');
+  const { code, out } = await linked("run", "echo", "@payload.json", "--json");
+  expect({ code, payload: JSON.parse(out).payload }).toEqual({ code: 0, payload: { x: "here" } });
+  expect(await linked("nonsense")).toMatchObject({ code: 2 });
+  await rm(folder, { recursive: true });
+});
+
 test.concurrent("lists are tables for people and the service's own answer for scripts", async () => {
   for (const name of ["agents", "types", "schedules"]) {
     expect(JSON.parse((await signalbox([name, "--json"])).out).items).toEqual(expect.any(Array));
@@ -240,7 +258,7 @@ test.concurrent("doctor names what is broken, and ends as a command on such a fl
     ...{ check: "ports", state: "warn" },
     message: expect.stringMatching(/^port \d+, which \S+ needs, is in use/),
   });
-}, 60_000);
+});
 
 test.concurrent("wrong logins, dead addresses, wrong words and unknown types have their codes and no stack", async () => {
   const { services } = await readFleetFile(place);
@@ -269,7 +287,7 @@ test.concurrent("wrong logins, dead addresses, wrong words and unknown types hav
   }
   const asJson = await signalbox(["agents", "--json"], { env: { SIGNALBOX_PASS: "wrong" } });
   expect(JSON.parse(asJson.out)).toEqual({ error: { code: "unauthorized", message: expect.any(String) } });
-}, 60_000);
+});
 
 test.concurrent("a user's own file is used when nobody else can read it", async () => {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-cli-"));

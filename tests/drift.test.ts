@@ -47,3 +47,9 @@ test("every drift is found and named: a changed line, a missing file, a document
     await rm(root, { recursive: true });
   }
 });
+
+test("packages are judged by the Node that runs them", async () => {
+  const read = (path: string) => readFile(join(repositoryRoot, path), "utf8");
+  const { devDependencies } = JSON.parse(await read("package.json")) as { devDependencies: Record<string, string> };
+  expect(await read("pnpm-workspace.yaml")).toContain(`\nnodeVersion: ${devDependencies.node}\n`);
+});

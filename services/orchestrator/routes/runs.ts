@@ -54,7 +54,7 @@ async function spend({ store, limits }: Context, userKey: string): Promise<void>
       ? `${limits.userPerMinute} for one user`
       : `${limits.globalPerMinute} in all`;
   throw rateLimited(
-    `That were too many events in this minute (${whose}); nothing was made of this one.`,
+    `There were too many events in this minute (${whose}); nothing was made of this one.`,
     user?.resetSeconds ?? 60,
   );
 }
