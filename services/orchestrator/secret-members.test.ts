@@ -64,3 +64,11 @@ test("a member that still reads [redacted] keeps its value", () => {
   });
   expect(unsealPayload(second.payload, second.sealed, { key, taskId: "t" })).toEqual({ a: "one", b: "new" });
 });
+
+test("a secret whose place is gone from the payload stays away", () => {
+  const payload = { a: "one", list: [{ s: "two" }], open: 1 };
+  const { sealed } = sealPayload(payload, ["/a", "/list/0/s"], { key, nonce, taskId: "t" });
+  for (const left of [{ open: 2 }, { list: [] }, { list: "x" }, "text", null, [1]])
+    expect(unsealPayload(left, sealed, { key, taskId: "t" })).toEqual(left);
+  expect(unsealPayload({ a: "[redacted]" }, sealed, { key, taskId: "t" })).toEqual({ a: "one" });
+});

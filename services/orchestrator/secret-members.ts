@@ -121,7 +121,7 @@ export function sealPayload(
   return { payload: shown, sealed };
 }
 
-/** The payload as the agent gets it. @throws Error when the key is not the one that sealed it */
+/** The payload as the agent gets it; a secret whose place a patch has taken away stays away. @throws Error when the key is not the one that sealed it */
 export function unsealPayload(
   payload: unknown,
   sealed: Sealed | null,
@@ -130,7 +130,8 @@ export function unsealPayload(
   if (sealed === null) return payload;
   const { key, taskId } = options;
   if (key === null) throw new Error("the task holds secrets, and SECRETS_KEY is not set");
-  return Object.entries(sealed).reduce(
+  const asked = Object.entries(sealed).filter(([pointer]) => readMember(payload, pointer) === redacted);
+  return asked.reduce(
     (whole, [pointer, text]) => write(whole, toParts(pointer), unseal(key, `${taskId}${pointer}`, text)),
     payload,
   );
@@ -145,9 +146,12 @@ function toParts(pointer: string): string[] {
         .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
-/** The member of a payload that a JSON Pointer names. */
+/** The member of a payload that a JSON Pointer names; undefined when there is none. */
 export function readMember(value: unknown, pointer: string): unknown {
-  return toParts(pointer).reduce<unknown>((at, part) => (at as Record<string, unknown>)[part], value);
+  return toParts(pointer).reduce<unknown>(
+    (at, part) => (typeof at === "object" && at !== null ? (at as Record<string, unknown>)[part] : undefined),
+    value,
+  );
 }
 
 /** A copy with one place changed; what is not on the way is shared. */

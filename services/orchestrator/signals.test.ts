@@ -88,13 +88,18 @@ test.concurrent("members that a schema marks writeOnly reach the agent and nobod
 test.concurrent("a patch brings no secret in, and leaves those that are there", async () => {
   await using box = await startOrchestrator({ env: { SECRETS_KEY: "a key of the tests, long enough" } });
   await using agent = await startAgent(() => ({ result: 1 }));
-  const payloadSchema = { type: "object", properties: { token: { type: "string", writeOnly: true } } };
+  const token = { type: "string", pattern: "^hunter[0-9]$", writeOnly: true };
+  const payloadSchema = { type: "object", properties: { token, more: { type: "integer" } } };
   await box.register(agent, [{ payloadSchema }]);
   const made = await box.post({ type: "work", payload: { token: "hunter2" }, approval: { required: true } });
   const patch = (payload: object) => box.call(`/task/${made.id}`, { method: "PATCH", body: { ifVersion: 1, payload } });
   expect(await patch({ token: "hunter3" })).toMatchObject({
     status: 400,
     body: { error: { details: [{ path: "/payload/token" }] } },
+  });
+  expect(await patch({ token: "[redacted]", more: "x" })).toMatchObject({
+    status: 400,
+    body: { error: { details: [{ path: "/payload/more" }] } },
   });
   expect((await patch({ token: "[redacted]", more: 1 })).status).toBe(200);
   await box.call(`/task/${made.id}/approve`, { method: "POST", body: { ifVersion: 2 } });

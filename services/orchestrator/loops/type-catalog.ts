@@ -14,8 +14,11 @@ export type TypeCatalog = {
   find(type: string): Promise<TypeEntry | null>;
   /** @throws Error when it is no schema that can be used */
   ensureSchema(schema: Record<string, unknown>): void;
-  /** @throws ApiError 400 when the type's schema refuses the payload */
-  checkPayload(entry: TypeEntry, payload: unknown): void;
+  /**
+   * @param hidden JSON Pointers of secrets that are not shown here: what the schema says about their places is not asked
+   * @throws ApiError 400 when the type's schema refuses the payload
+   */
+  checkPayload(entry: TypeEntry, payload: unknown, hidden?: readonly string[]): void;
   forget(): void;
 };
 
@@ -46,12 +49,18 @@ export function buildTypeCatalog({ store, roster }: { store: Store; roster: Rost
       return entry;
     },
     ensureSchema: (schema) => void judgeOf(schema),
-    checkPayload({ payloadSchema }, payload) {
+    checkPayload({ payloadSchema }, payload, hidden = []) {
       if (payloadSchema === null) return;
-      const problems = judgeOf(payloadSchema)(payload);
-      if (problems === null) return;
+      const found = judgeOf(payloadSchema)(payload) ?? [];
+      const problems = found.filter(({ path }) => !hidden.some((pointer) => isOnTheWay(path, pointer)));
+      if (problems.length === 0) return;
       throw invalidInput(problems.map(({ path, message }) => ({ path: `/payload${path}`, message })));
     },
     forget: () => known.clear(),
   };
+}
+
+/** One of the two places holds the other: a combination of schemas tells of a member at the place of the whole. */
+function isOnTheWay(path: string, pointer: string): boolean {
+  return `${pointer}/`.startsWith(`${path}/`) || path.startsWith(`${pointer}/`);
 }

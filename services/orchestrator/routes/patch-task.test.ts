@@ -130,6 +130,18 @@ test.concurrent("a patch that changes nothing is 200 with no new version and no 
   expect((await box.get(task.id)).events).toHaveLength(1);
 });
 
+test.concurrent("the schema of its type holds for a patched payload too", async () => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [{ payloadSchema: { type: "object", required: ["n"] } }]);
+  const task = await box.post({ type: "work", runAt: anHourAhead(), payload: { n: 1 } });
+  for (const payload of [{ m: 1 }, null, []])
+    expect(await patch(box, task.id, { ifVersion: 1, payload })).toMatchObject({
+      status: 400,
+      body: { error: { code: "invalid_request" } },
+    });
+  expect(await patch(box, task.id, { ifVersion: 1, payload: { n: 2 } })).toMatchObject({ status: 200 });
+});
+
 test.concurrent("what is not allowed is 422 and changes nothing", async () => {
   await using held = await startWithTask();
   const { box, task } = held;

@@ -22,7 +22,7 @@ export const patchTask = (context: Context) =>
       const seen = parseSeen(body, headers["if-match"], principal);
       const patch = toPatch(context, body);
       const { store } = context;
-      if (patch.payload !== undefined) await refuseSecrets(context, params.id, patch.payload);
+      if (patch.payload !== undefined) await checkPayload(context, params.id, patch.payload);
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
       const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
         planPatch(task, seen, patch, { actor: by, ...terms }),
@@ -44,19 +44,20 @@ function toPatch({ hide }: Context, { ifVersion: _version, attempt: _attempt, ..
 }
 
 /**
- * A patch is shown to everybody in its event, so a secret has no way in by it; one that stays `[redacted]` keeps its value.
+ * The schema of its type holds for a payload that is patched too. A patch is shown to everybody in its event, so a secret has no
+ * way in by it; one that stays `[redacted]` keeps its value.
  *
  * @throws ApiError 400
  */
-async function refuseSecrets({ store, catalog }: Context, id: string, payload: unknown): Promise<void> {
+async function checkPayload({ store, catalog }: Context, id: string, payload: unknown): Promise<void> {
   const task = await store.findTask(id);
   const type = task === null ? null : await catalog.find(task.type);
   if (type === null || type.payloadSchema === null) return;
-  const changed = findSecretMembers(type.payloadSchema, payload).find(
-    (pointer) => readMember(payload, pointer) !== redacted,
-  );
-  if (changed === undefined) return;
-  throw invalidRequest(`/payload${changed}`, "is a secret, which a patch cannot change; make a new task with it");
+  const secrets = findSecretMembers(type.payloadSchema, payload);
+  const changed = secrets.find((pointer) => readMember(payload, pointer) !== redacted);
+  if (changed !== undefined)
+    throw invalidRequest(`/payload${changed}`, "is a secret, which a patch cannot change; make a new task with it");
+  catalog.checkPayload(type, payload, secrets);
 }
 
 type About = { isByAgent: boolean; hasNewTime: boolean };
