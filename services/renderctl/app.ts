@@ -47,7 +47,9 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
   const client = buildRenderClient({ baseUrl: settings.RENDER_API_BASE_URL, token: settings.RENDER_API_TOKEN });
   const tasks = buildTaskClient({ url, internalKey });
   const hash = buildKeyedHash(settings.SECRETS_KEY ?? internalKey);
-  const tools: Tools = { client, tasks, store, workspace: buildWorkspace(settings.RENDER_OWNER_ID), pollMs };
+  const workspace = buildWorkspace(settings.RENDER_OWNER_ID);
+  const repository = repositoryOf(settings);
+  const tools: Tools = { client, tasks, store, workspace, repository, pollMs };
   const log = () => agent.logs.log;
   const { blueprints, repairs, monitor, runs } = buildFleetWork({ settings, tools, hash, pool, log, monitorMs });
   const envReader = buildEnvReader({ hash, expectedOf: blueprints.planner.expectedOf });
@@ -62,6 +64,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     adoptDrifts: blueprints.adoptDrifts,
     repairs,
     monitored,
+    repository,
     askMs,
     runs: { ...buildRuns(tools), ...runs },
   };
@@ -111,10 +114,9 @@ type FleetWork = {
 
 /** What is about the whole account: blueprints, and the repairs that its owner consents to. */
 function buildFleetWork({ settings, tools, hash, pool, log, monitorMs }: FleetWork) {
-  const { client, tasks, workspace, pollMs } = tools;
+  const { client, tasks, workspace, repository, pollMs } = tools;
   const blueprints = buildBlueprintWork({
-    ...{ tools, hash, log, store: buildBlueprintStore(pool), instance: randomUUID() },
-    repository: repositoryOf(settings),
+    ...{ tools, hash, log, store: buildBlueprintStore(pool), instance: randomUUID(), repository },
     selfId: settings.RENDER_SERVICE_ID ?? null,
     driftMinutes: settings.RENDER_DRIFT_MINUTES,
     times: { pollMs },

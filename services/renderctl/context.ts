@@ -26,6 +26,8 @@ export type Context = {
   repairs: Pick<RepairStore, "list">;
   /** ids and names of RENDER_MONITOR_SERVICES */
   monitored: readonly string[];
+  /** of what is built and names none; null when none is known */
+  repository: string | null;
   /** how long a direct call waits for its task, in ms */
   askMs: number;
   runs: {

@@ -33,6 +33,21 @@ const belongs: Partial<Record<Member, ServiceType[]>> = {
   healthCheckPath: ["web_service"],
 };
 
+/**
+ * The same with what it leaves open: the repository of the fleet, and for a server that names neither runtime nor command its Dockerfile.
+ *
+ * @param repository null when none is known
+ */
+export function withDefaults<W extends ServiceWish>(wish: W, repository: string | null): W {
+  const { type, runtime, buildCommand, startCommand } = wish;
+  const isBare = type !== "static_site" && [runtime, buildCommand, startCommand].every((one) => one === undefined);
+  return {
+    ...wish,
+    ...(wish.repo === undefined && repository !== null && { repo: repository }),
+    ...(isBare && { runtime: "docker" }),
+  };
+}
+
 /** What Render would refuse, or silently make something else of; empty when it is a service that can be made. */
 export function findProblems(wish: ServiceWish): Problem[] {
   const { type, runtime } = wish;
@@ -42,7 +57,7 @@ export function findProblems(wish: ServiceWish): Problem[] {
   const need = (member: Member, why: string) => {
     if (!wish[member]) problems.push({ path: `/${member}`, message: `is needed ${why}` });
   };
-  need("repo", "to build from");
+  need("repo", "to build from; or set RENDER_REPO");
   if (type === "static_site") {
     for (const member of onlyServers) {
       if (wish[member] !== undefined)

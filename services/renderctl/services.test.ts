@@ -74,6 +74,7 @@ const badWishes: [object, string][] = [
   [{ name: "x", type: "static_site" }, "/repo"],
   [{ ...wish, plan: "starter" }, "/plan"],
   [{ ...wish, type: "web_service", publishPath: undefined }, "/runtime"],
+  [{ name: "x", type: "web_service" }, "/repo"],
   [{ name: "x", type: "web_service", repo: "r", runtime: "node", buildCommand: "b" }, "/startCommand"],
   [{ name: "x", type: "cron_job", repo: "r", runtime: "docker" }, "/schedule"],
   [{ ...wish, type: "website" }, "/type"],
@@ -107,6 +108,16 @@ test("a workspace that the token sees only later counts as well", async () => {
   expect((await create(box, wish)).status).toBe(201);
   box.render.control.addOwner("Other");
   expect((await create(box, { ...wish, name: "shop-2" })).status).toBe(400);
+});
+
+test("a wish of a name and a type is enough where the fleet's repository is known: a server is built by its Dockerfile", async () => {
+  const repo = "https://github.com/acme/fleet";
+  await using box = await startRenderctl({ env: { RENDER_REPO: repo } });
+  for (const type of ["web_service", "static_site"])
+    expect((await create(box, { name: "bare", type })).status).toBe(201);
+  const [page, server] = box.render.state.services;
+  expect([server?.repo, page?.repo]).toEqual([repo, repo]);
+  expect(server?.details).toMatchObject({ runtime: "docker" });
 });
 
 test("RENDER_OWNER_ID settles it", async () => {

@@ -1,7 +1,7 @@
 import { AgentError, type RunContext, type RunOutcome } from "@signalbox/common/agent-run.ts";
 import { RenderError } from "../render-error.ts";
 import type { Service } from "../render-shapes.ts";
-import { type ServiceWish, toNewService } from "../service-request.ts";
+import { type ServiceWish, toNewService, withDefaults } from "../service-request.ts";
 import { asTask, openTask, type RenderTask, type Tools } from "./render-task.ts";
 
 export type NewServiceWish = ServiceWish & { ownerId?: string };
@@ -10,7 +10,8 @@ type Made = { service: Service; deployId: string | null };
 
 /** Makes a service once: a later attempt finds what an earlier one has made, and a stranger's namesake is an error. */
 export async function runNewService(tools: Tools, context: RunContext<NewServiceWish>): Promise<RunOutcome> {
-  const { ownerId: named, ...wish } = context.payload;
+  const { ownerId: named, ...given } = context.payload;
+  const wish = withDefaults(given, tools.repository);
   const task = await openTask(tools, context);
   return await asTask(async () => {
     const ownerId = await tools.workspace.ownerId(task.api, named);

@@ -16,6 +16,8 @@ export type Tools = {
   tasks: TaskClient;
   store: DeployStore;
   workspace: Workspace;
+  /** of what is built and names none; null when none is known */
+  repository: string | null;
   /** between two looks at a deploy, in ms */
   pollMs: number;
 };

@@ -5,7 +5,7 @@ import type { SeenTask } from "../clients/orchestrator.ts";
 import type { Context } from "../context.ts";
 import type { Deploy } from "../render-shapes.ts";
 import { toShownDeploy } from "../render-views.ts";
-import { findProblems } from "../service-request.ts";
+import { findProblems, withDefaults } from "../service-request.ts";
 import { ask, PendingTask } from "./ask.ts";
 import { DeployBody, EnvBody, NewServiceBody, OnService, RenderId, RollbackBody, toTexts } from "./bodies.ts";
 
@@ -31,7 +31,7 @@ export const createService = (context: Context) =>
     replies: { 201: Result, 202: PendingTask },
     async handle(input) {
       const { env, ...wish } = input.body;
-      const payload = { ...wish, ...(env && { env: toTexts(env) }) };
+      const payload = withDefaults({ ...wish, ...(env && { env: toTexts(env) }) }, context.repository);
       const problems = findProblems(payload);
       if (problems.length > 0) throw invalidInput(problems);
       return await ask(context, input, { type: "render.service.create", payload, status: 201 });
