@@ -90,6 +90,20 @@ browserTest("the keyboard alone moves through the list, opens a task and comes b
   await page.waitForURL("**/tasks");
 });
 
+browserTest("keys that come faster than frames lose no step: x j x j j x marks three", async ({ fleet, open }) => {
+  for (let index = 0; index < 6; index++) fleet.store(toTask({ type: `echo.${index}` }));
+  const page = await open("/tasks");
+  await page.getByRole("link", { name: "echo.5" }).focus();
+  await page.evaluate(() => {
+    for (const key of "xjxjjx")
+      document.activeElement?.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true, cancelable: true }));
+  });
+  await page.getByText("3 tasks selected").waitFor();
+
+  const marked = await page.locator(".task-selected .row-link").allTextContents();
+  expect(marked).toEqual(["echo.5", "echo.4", "echo.2"]);
+});
+
 browserTest(
   "a failed read says code, message and trace, and retry repairs it",
   async ({ fleet, open, expectComplaint }) => {

@@ -146,12 +146,12 @@ function buildHandle(scroller: HTMLElement, layout: Layout, rowHeight: number): 
     scrollToRow,
     focusRow(number) {
       scrollToRow(number);
-      // The row may only enter the document with the draw that the scroll causes.
-      requestAnimationFrame(() =>
-        requestAnimationFrame(() =>
-          scroller.querySelector<HTMLElement>(`[data-row="${number}"] [data-focus]`)?.focus({ preventScroll: true }),
-        ),
-      );
+      const find = () => scroller.querySelector<HTMLElement>(`[data-row="${number}"] [data-focus]`);
+      const row = find();
+      // At once where it can be: the next key may come before the next frame, and means this row.
+      if (row) return row.focus({ preventScroll: true });
+      // A row that was out of view enters the document with the draw that the scroll causes.
+      requestAnimationFrame(() => requestAnimationFrame(() => find()?.focus({ preventScroll: true })));
     },
     scrollToEnd() {
       scroller.scrollTop = scroller.scrollHeight;
