@@ -1,9 +1,11 @@
 import { mkdir, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { buildOpenapi } from "@signalbox/common/openapi.ts";
+import type { RouteContract } from "@signalbox/common/route.ts";
 import { standardContracts } from "@signalbox/common/standard-routes.ts";
 import { version } from "@signalbox/common/version.ts";
 import { repositoryRoot } from "@signalbox/testing/repository.ts";
+import { type ApiDocument, toApiPage } from "./api-page.ts";
 import { dockerfilePathOf, toDockerfile } from "./dockerfile.ts";
 import { toConfigSchema, toEnvExample, toJsonText, toSettingsPage } from "./documents.ts";
 import { settings as fleetSettings } from "./fleet-settings.ts";
@@ -12,7 +14,7 @@ import { describeServices } from "./services.ts";
 
 /*
  * `pnpm generate` writes the files that repeat what the code declares: the schema of all settings, .env.example, the
- * settings tables, an OpenAPI document and a Dockerfile a service, the variables in the blueprint. They are committed, so that a change of a contract is seen in review;
+ * settings tables, an OpenAPI document and a Dockerfile a service, the page of the whole API, the variables in the blueprint. They are committed, so that a change of a contract is seen in review;
  * `--check` writes nothing and exits 1 when one of them is not what the code says.
  */
 
@@ -27,12 +29,19 @@ export async function generateFiles(root = repositoryRoot): Promise<Map<string, 
     [".env.example", toEnvExample(declared)],
     ["docs/reference/settings.md", toSettingsPage(declared)],
   ]);
+  const documents: ApiDocument[] = [];
   for (const { settings, routes } of services) {
     const { service } = settings;
     const document = buildOpenapi({ service, version }, [...routes, ...Object.values(standardContracts)]);
+    documents.push(document as ApiDocument);
     files.set(`${openapiFolder}/${service}.json`, toJsonText(document));
     files.set(dockerfilePathOf(service), toDockerfile(service, await readVersions(root)));
   }
+  const standard = Object.values(standardContracts).flatMap(({ path, aliases = [] }: RouteContract) => [
+    path,
+    ...aliases,
+  ]);
+  files.set("docs/reference/api.md", toApiPage(documents, standard));
   const blueprint = await readFile(join(root, blueprintPath), "utf8");
   const deployed = services.map(({ settings }) => settings);
   files.set(blueprintPath, withEnvSections(blueprint, deployed));
