@@ -10,8 +10,8 @@ export default defineConfig({
     // For the same reason more files run side by side than there are cores; by default it would be one fewer.
     maxWorkers: 3,
     // Generous: on a busy machine everything takes long, and a failure by time says nothing.
-    testTimeout: 60_000,
-    hookTimeout: 60_000,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
     // A test that fails to end its server or timer is a fault of the test.
     teardownTimeout: 20_000,
     // A rule of the house: a test cannot be switched off or focused by accident.

@@ -28,7 +28,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await fleet?.stop();
   await place?.[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 type Result = { code: number | null; out: string; err: string };
 

@@ -54,7 +54,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await fleet?.stop();
   await place?.[Symbol.asyncDispose]();
-}, 60_000);
+});
 
 /** The lines of all blocks of shell of a page, without remarks. */
 function linesOf(page: string): string[] {
@@ -138,6 +138,46 @@ test("every command that a sentence names exists, with its options", async () =>
   for (const command of new Set(spoken))
     expect(await bash([toLocal(`npx pnpm signalbox ${command} --help`)])).toContain(command);
 });
+
+/** `/task/:id`, `/task/{id}` and `/task/<id>` are one path. */
+const toShape = (path: string) => path.replace(/:\w+|\{\w+\}|<[^>]+>/g, "*");
+
+test("every call that a sentence names is one that a service takes", () => {
+  const folder = "docs/reference/openapi";
+  const taken = readdirSync(join(repositoryRoot, folder)).flatMap((name) => {
+    const { paths } = JSON.parse(read(`${folder}/${name}`)) as { paths: Record<string, object> };
+    return Object.entries(paths).flatMap(([path, calls]) =>
+      Object.keys(calls).map((method) => `${method.toUpperCase()} ${toShape(path)}`),
+    );
+  });
+  const named = pages.flatMap((page) =>
+    [...read(page).matchAll(/`((?:GET|POST|PATCH|PUT|DELETE)\s\/[^`?\s]*(?: [a-z]+>[^`?\s]*)?)/g)].map(([, call = ""]) =>
+      toShape(call.replace(/\s/, " ")).replace(/\/$/, ""),
+    ),
+  );
+  expect(named.length).toBeGreaterThan(50);
+  expect([...new Set(named)].filter((call) => !taken.includes(call) && !call.includes("…"))).toEqual([]);
+});
+
+test("every setting that a sentence names is one that something reads", async () => {
+  const named = pages
+    .filter((page) => page !== "docs/benchmarks.md")
+    .flatMap((page) => [...read(page).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(([, key]) => key ?? ""));
+  const known = `${read(".env.example")}${await codeOf(["packages", "services", "tests"])}`;
+  expect([...new Set(named)].filter((key) => !known.includes(key))).toEqual([]);
+});
+
+async function codeOf(folders: string[]): Promise<string> {
+  const { stdout } = await run("git", ["ls-files", "--", ...folders.map((folder) => `${folder}/**/*.ts`)], {
+    cwd: repositoryRoot,
+    maxBuffer: 16_777_216,
+  });
+  return stdout
+    .split("\n")
+    .filter((path) => path !== "" && path !== "tests/docs.test.ts" && existsSync(join(repositoryRoot, path)))
+    .map(read)
+    .join("\n");
+}
 
 test("decisions by id, as runbooks name them, are taken", async () => {
   const slow = await client.createTask({ delayMs: 60_000 });

@@ -81,7 +81,7 @@ test("it boots with a fleet's settings, registers, and runs a task", async () =>
   const wanted = { path: "/run/price-watcher", type: "price-watcher.run", payload: { text: "a b" } };
   const answer = await orchestrator.run(agent.url, wanted);
   expect(await answer.json()).toEqual({ result: { words: 2 } });
-}, 60_000);
+});
 
 test("what is to be changed by hand is less than a hundred lines", () => {
   const files = agentFiles({ name: "x", port: 4_003 });

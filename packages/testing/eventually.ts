@@ -2,7 +2,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { messageOf } from "./setup-error.ts";
 
 export type Deadline = {
-  /** Default 10 s. */
+  /** Default 30 s. */
   timeoutMs?: number;
   /** Pause between two looks, default 20 ms. */
   everyMs?: number;
@@ -16,7 +16,7 @@ export type Deadline = {
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,
-  { timeoutMs = 10_000, everyMs = 20, what = "the condition" }: Deadline = {},
+  { timeoutMs = 30_000, everyMs = 20, what = "the condition" }: Deadline = {},
 ): Promise<Exclude<T, false | null | undefined>> {
   const giveUpAt = performance.now() + timeoutMs;
   let last = "it never held";

@@ -50,7 +50,7 @@ export function startProcess({ main, args = [], env = {}, cwd = repositoryRoot }
   return {
     pid: child.pid ?? 0,
     output: () => text,
-    says: (pattern, timeoutMs = 30_000) => {
+    says: (pattern, timeoutMs = 60_000) => {
       const isOver = () => child.exitCode !== null || child.signalCode !== null;
       return findInOutput(() => text, isOver, { pattern, timeoutMs });
     },
@@ -77,7 +77,7 @@ export async function startService(options: ProcessOptions & { timeoutMs?: numbe
   );
   try {
     await eventually(async () => over !== null || (await isHealthy(url)), {
-      timeoutMs: options.timeoutMs ?? 20_000,
+      timeoutMs: options.timeoutMs ?? 60_000,
       what: `${options.main} at ${url}/health`,
     });
     if (over) throw new Error(`it ended with ${JSON.stringify(over)}`);

@@ -25,8 +25,8 @@ test("while PostgreSQL is away senders are told to come again; then all goes on,
   expect(await logging.get("/ready")).toMatchObject({ status: 503 });
 
   await cluster.start();
-  await eventually(async () => (await logging.post(record("after"))).status === 202, { timeoutMs: 5_000 });
+  await eventually(async () => (await logging.post(record("after"))).status === 202);
   await follower.until(() => follower.messages().includes("after"));
   expect(follower.messages().filter((message) => message === "before")).toHaveLength(1);
-  await eventually(async () => (await logging.get("/ready")).status === 200, { timeoutMs: 5_000 });
+  await eventually(async () => (await logging.get("/ready")).status === 200);
 });

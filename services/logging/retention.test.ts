@@ -112,7 +112,7 @@ test.concurrent("dropping a day waits for its readers without holding up writers
   });
   const from = performance.now();
   expect((await logging.post(record("now"))).status).toBe(202);
-  expect(performance.now() - from).toBeLessThan(1_500);
+  expect(performance.now() - from).toBeLessThan(10_000);
   await reader.query("commit");
   await reader.end();
 });

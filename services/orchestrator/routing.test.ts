@@ -29,7 +29,7 @@ test.concurrent("an instance that keeps failing is left alone, its tasks wait wi
   }
   expect(agent.calls).toHaveLength(7);
   expect(await readGauge(box, "signalbox_circuits_open")).toBe(0);
-}, 30_000);
+});
 
 test.concurrent("three orchestrators together never run more on an instance than it takes, and waste none of its slots", async () => {
   await using database = await freshDatabase();
@@ -56,7 +56,7 @@ test.concurrent("three orchestrators together never run more on an instance than
   );
   for (const { id } of tasks) await first.until(id, (now) => now.status === "completed");
   expect(most).toBe(4);
-}, 30_000);
+});
 
 test.concurrent("an orchestrator that leaves gives its share to those that stay", async () => {
   await using database = await freshDatabase();

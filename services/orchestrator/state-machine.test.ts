@@ -240,7 +240,7 @@ async function compare({ id, model }: Subject, what: string): Promise<void> {
     const task = await box.get(id);
     return task.events.length >= model.events.length && task.version >= model.version && task;
   };
-  const task = await eventually(isThere, { timeoutMs: 10_000, everyMs: 3, what: "the model's state" }).catch(() =>
+  const task = await eventually(isThere, { timeoutMs: 30_000, everyMs: 3, what: "the model's state" }).catch(() =>
     box.get(id),
   );
   expect(shown(task), what).toEqual(shown(model));

