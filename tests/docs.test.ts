@@ -151,30 +151,32 @@ test("every call that a sentence names is one that a service takes", () => {
     );
   });
   const named = pages.flatMap((page) =>
-    [...read(page).matchAll(/`((?:GET|POST|PATCH|PUT|DELETE)\s\/[^`?\s]*(?: [a-z]+>[^`?\s]*)?)/g)].map(([, call = ""]) =>
-      toShape(call.replace(/\s/, " ")).replace(/\/$/, ""),
+    [...read(page).matchAll(/`((?:GET|POST|PATCH|PUT|DELETE)\s\/[^`?\s]*(?: [a-z]+>[^`?\s]*)?)/g)].map(
+      ([, call = ""]) => toShape(call.replace(/\s/, " ")).replace(/\/$/, ""),
     ),
   );
   expect(named.length).toBeGreaterThan(50);
   expect([...new Set(named)].filter((call) => !taken.includes(call) && !call.includes("…"))).toEqual([]);
 });
 
-test("every setting that a sentence names is one that something reads", async () => {
+test("every setting that a sentence names is one that something reads", () => {
   const named = pages
     .filter((page) => page !== "docs/benchmarks.md")
-    .flatMap((page) => [...read(page).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(([, key]) => key ?? ""));
-  const known = `${read(".env.example")}${await codeOf(["packages", "services", "tests"])}`;
+    .flatMap((page) =>
+      [...read(page).matchAll(/`([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=[^`]*)?`/g)].map(([, key]) => key ?? ""),
+    );
+  const known = `${read(".env.example")}${codeOf(["packages", "services", "tests"])}`;
   expect([...new Set(named)].filter((key) => !known.includes(key))).toEqual([]);
 });
 
-async function codeOf(folders: string[]): Promise<string> {
-  const { stdout } = await run("git", ["ls-files", "--", ...folders.map((folder) => `${folder}/**/*.ts`)], {
-    cwd: repositoryRoot,
-    maxBuffer: 16_777_216,
-  });
-  return stdout
-    .split("\n")
-    .filter((path) => path !== "" && path !== "tests/docs.test.ts" && existsSync(join(repositoryRoot, path)))
+function codeOf(folders: string[]): string {
+  return folders
+    .flatMap((folder) =>
+      readdirSync(join(repositoryRoot, folder), { recursive: true, encoding: "utf8" }).map(
+        (path) => `${folder}/${path}`,
+      ),
+    )
+    .filter((path) => path.endsWith(".ts") && !path.includes("node_modules") && path !== "tests/docs.test.ts")
     .map(read)
     .join("\n");
 }
