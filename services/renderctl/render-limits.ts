@@ -65,6 +65,11 @@ export function waitOf(bucket: Bucket, now: number): number {
   return Math.max(0, Math.ceil(Math.max(shutUntil - now, untilToken, untilPaced)));
 }
 
+/** The same where nothing is known of the limit but what a refusal said. */
+export function shutFor({ shutUntil }: Bucket, now: number): number {
+  return Math.max(0, Math.ceil(shutUntil - now));
+}
+
 export function take(bucket: Bucket, now: number): Bucket {
   return { ...bucket, tokens: tokensAt(bucket, now) - 1, at: now, takenAt: now };
 }

@@ -332,6 +332,19 @@ test("a spent limit makes calls wait, and one that would wait too long fails as 
   expect(render.state.requests.filter(({ status }) => status === 429)).toEqual([]);
 });
 
+test("an API that speaks of no limits is not held to Render's; its 429 is", async () => {
+  await using render = await start({ hasLimits: false });
+  const { id } = render.control.addService(site as never);
+  const api = render.during({ patienceMs: 50 });
+  for (let at = 0; at < 40; at++) await api.env.set(id, `KEY_${at}`, { value: "1" });
+  render.control.fail({ on: "PUT", kind: "status", status: 429, times: 1, headers: { "retry-after": "60" } });
+  const refused = () => api.env.set(id, "ONE_MORE", { value: "1" }).catch((caught: unknown) => caught);
+  expect(await refused()).toMatchObject({ status: 429 });
+  const asked = render.state.requests.length;
+  expect(await refused()).toMatchObject({ status: 429, retryable: true });
+  expect(render.state.requests).toHaveLength(asked);
+});
+
 test("somebody else who spends the account's limit is noticed by the headers before it hurts", async () => {
   await using render = await start();
   const { id } = render.control.addService(site as never);

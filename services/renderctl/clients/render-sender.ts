@@ -186,6 +186,8 @@ const mostBuckets = 1_000;
 
 function buildMeter(): Meter {
   const buckets = new Map<string, limits.Bucket>();
+  /** Whether this API speaks of limits. One that never did has none that are known; its 429 counts all the same. */
+  let isMetered: boolean | null = null;
   const bucketOf = (limit: limits.Limit) => buckets.get(limit.name) ?? limits.newBucket(limit, performance.now());
   const set = (limit: limits.Limit, bucket: limits.Bucket) => {
     buckets.delete(limit.name);
@@ -196,12 +198,16 @@ function buildMeter(): Meter {
   return {
     take(wanted) {
       const now = performance.now();
-      const waitMs = Math.max(...wanted.map((limit) => limits.waitOf(bucketOf(limit), now)));
-      if (waitMs === 0) for (const limit of wanted) set(limit, limits.take(bucketOf(limit), now));
+      const waitOf = isMetered === false ? limits.shutFor : limits.waitOf;
+      const waitMs = Math.max(...wanted.map((limit) => waitOf(bucketOf(limit), now)));
+      if (waitMs === 0 && isMetered !== false)
+        for (const limit of wanted) set(limit, limits.take(bucketOf(limit), now));
       return waitMs;
     },
     learn(spent, answer) {
       const told = limits.parseTold(answer.header, Date.now() / 1_000);
+      if (told !== null) isMetered = true;
+      else if (answer.status < 300) isMetered ??= false;
       if (told === null) return;
       const about =
         spent[
