@@ -144,6 +144,7 @@ fact("axe finds nothing in the dialogs either", async () => {
     [finding, "Decline"],
     ["/findings?tab=monitors", "Edit signups"],
     ["/findings?tab=monitors", "New monitor"],
+    ["/findings?tab=monitors", "Edit wakeups"],
     ["/infra?tab=drift", "Take all in"],
   ];
   const page = await open("/", { reducedMotion: "reduce" });
@@ -366,10 +367,8 @@ fact("somebody new finds what failed and why, and sees a task of their own run t
   await page.getByLabel("delayMs").fill("1200");
   await page.getByLabel("progressSteps").fill("4");
   await page.getByRole("button", { name: "Start echo" }).click();
-  await page
-    .getByText(/step \d of 4/)
-    .first()
-    .waitFor();
+  const step = page.getByText(/step \d of 4/);
+  await step.first().waitFor();
   await page.getByRole("button", { name: "Retry" }).waitFor();
   await page.getByRole("region", { name: "Result" }).waitFor();
 });

@@ -25,6 +25,7 @@ async function addWatcher(fleet: ScriptedFleet) {
     body: { mode: "observe", stopped: { isStopped: false }, lastRunAt: null, closedUntil: null },
   }));
   watcher.on("GET /monitors", () => listOf(aMonitor));
+  watcher.on("GET /wakeups", () => ({ body: { enabled: false, items: [] }, headers: { ETag: '"7"' } }));
   return watcher;
 }
 
@@ -70,4 +71,25 @@ browserTest("a new monitor is tried over the past, then made as it was tried", a
   const sent = watcher.asked.filter(({ path }) => path.startsWith("/monitors/orders"));
   expect(sent.map(({ body }) => body)).toEqual([{ definition }, definition]);
   expect(sent[1]?.headers["if-match"]).toBeUndefined();
+});
+
+browserTest("a wakeup is added to those that were on screen", async ({ fleet, open }) => {
+  const watcher = await addWatcher(fleet);
+  watcher.on("PUT /wakeups", ({ body }) => ({ body }));
+  const page = await open("/findings?tab=monitors");
+  await page.getByRole("button", { name: "Edit wakeups" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByLabel("enabled").check();
+  await dialog.getByRole("button", { name: /^Add/ }).click();
+  await dialog.getByLabel("title").fill("Morning");
+  await dialog.getByLabel("prompt").fill("What happened over night?");
+  expect(await dialog.getByRole("button", { name: "Save the wakeups" }).isDisabled()).toBe(true);
+  await dialog.getByRole("button", { name: /^Add/ }).first().click();
+  await dialog.locator("input").last().fill("06:30");
+  await dialog.getByRole("button", { name: "Save the wakeups" }).click();
+  await page.getByText("1 wakeup", { exact: true }).waitFor();
+
+  const sent = watcher.asked.find(({ method }) => method === "PUT");
+  const items = [{ title: "Morning", prompt: "What happened over night?", times: ["06:30"] }];
+  expect([sent?.headers["if-match"], sent?.body]).toEqual(['"7"', { enabled: true, items }]);
 });

@@ -4,7 +4,7 @@ import { repositoryRoot } from "@signalbox/testing/repository.ts";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
 import { listServices, mostOrchestrators, type PlanOptions, planFleet } from "./fleet-plan.ts";
-import { dashboardPortOffset, databasePortOffset, refuseSharedPort } from "./ports.ts";
+import { dashboardPortOffset, databasePortOffset, refuseBlockedPort, refuseSharedPort } from "./ports.ts";
 
 const declared = {
   $defs: {
@@ -93,4 +93,15 @@ test("two services on one port are named, with what to do", () => {
   ];
   expect(() => refuseSharedPort(uses.slice(0, 2))).not.toThrow();
   expect(() => refuseSharedPort(uses)).toThrow(/greeter and tester both want port 4003; .*pnpm generate/);
+});
+
+test("a port that browsers refuse is refused before anything starts, by its name", () => {
+  const uses = [
+    { port: 10_000, usedBy: "orchestrator" },
+    { port: 10_000 + dashboardPortOffset, usedBy: "the dashboard" },
+  ];
+  expect(() => refuseBlockedPort(uses.slice(0, 1))).not.toThrow();
+  expect(() => refuseBlockedPort(uses)).toThrow(
+    /port 10080, which the dashboard would have; .*SIGNALBOX_PORT_BASE=14000/,
+  );
 });

@@ -18,6 +18,7 @@ import {
   ensurePortsFree,
   localUrl,
   type PortUse,
+  refuseBlockedPort,
   refuseSharedPort,
 } from "./ports.ts";
 import { type Emulators, startEmulators } from "./rehearsal.ts";
@@ -184,6 +185,7 @@ async function listPorts(boot: Boot): Promise<PortUse[]> {
   const database = { port: portBase + databasePortOffset, usedBy: "the embedded PostgreSQL" };
   const all = [...services, { port: dashboardPort(boot), usedBy: "the dashboard" }, database];
   refuseSharedPort(all);
+  refuseBlockedPort(all.filter((use) => use !== database));
   return env.values.DATABASE_URL ? all.filter((use) => use !== database) : all;
 }
 

@@ -53,6 +53,22 @@ export function refuseSharedPort(uses: readonly PortUse[]): void {
   }
 }
 
+/** Above 1023, of https://fetch.spec.whatwg.org/#port-blocking, which Node's `fetch` holds to as well. */
+const blockedPorts: ReadonlySet<number> = new Set([
+  ...[1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566],
+  ...[6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080],
+]);
+
+/** A fleet on such a port would start, and no browser would open it. */
+export function refuseBlockedPort(uses: readonly PortUse[]): void {
+  const blocked = uses.find(({ port }) => blockedPorts.has(port));
+  if (!blocked) return;
+  throw new SetupError(
+    `browsers refuse to open port ${blocked.port}, which ${blocked.usedBy} would have; ` +
+      "set SIGNALBOX_PORT_BASE to another range, for example SIGNALBOX_PORT_BASE=14000",
+  );
+}
+
 export function portBusy({ port, usedBy }: PortUse): SetupError {
   return new SetupError(
     `port ${port}, which ${usedBy} needs, is in use by another program; ` +

@@ -11,6 +11,7 @@ import { type Lamp, LampWord } from "../ui/status.tsx";
 import { toast } from "../ui/toast.tsx";
 import { Age } from "../ui/when.tsx";
 import { EditMonitor, NewMonitor } from "./monitor-forms.tsx";
+import { WakeupsPanel } from "./wakeups.tsx";
 
 const healthLamps: Record<Monitor["health"]["state"], Lamp> = {
   off: "off",
@@ -58,6 +59,7 @@ export function MonitorsTab() {
           <MonitorTable rows={monitors.rows} onOpen={(next) => (open.value = next)} />
         </Panel>
       )}
+      <WakeupsPanel />
       {open.value?.act === "run" && <RunDialog monitor={open.value.monitor} onClose={close} />}
       {open.value?.act === "edit" && (
         <EditMonitor monitor={open.value.monitor} onClose={close} onSaved={monitors.query.reload} />
