@@ -145,6 +145,37 @@ test.concurrent("a connection that breaks makes no second run: the same call is 
   fleet.close();
 });
 
+test.concurrent("what follows goes on after its cursor when the fleet was away, and says so once", async () => {
+  const record = (id: string) =>
+    JSON.stringify({ id, at: "2026-01-01T00:00:00.000Z", level: "info", service: "a", message: id });
+  const asked: (string | null)[] = [];
+  const fleet = createServer((request, response) => {
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://localhost");
+    if (pathname === "/logs") return void response.end('{"items":[],"nextCursor":null}');
+    asked.push(searchParams.get("since"));
+    if (asked.length === 2 || asked.length === 3) return void response.writeHead(503).end("{}");
+    const id = asked.length === 1 ? "first" : "second";
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    response.write(`id: cursor-of-${id}\ndata: ${record(id)}\n\n`, () => {
+      if (id === "first") request.socket.destroy();
+    });
+  });
+  await once(fleet.listen(0, "127.0.0.1"), "listening");
+  const url = `http://127.0.0.1:${(fleet.address() as AddressInfo).port}`;
+  const env = { SIGNALBOX_URL: url, SIGNALBOX_LOGGING_URL: url, SIGNALBOX_USER: "a", SIGNALBOX_PASS: "b" };
+  const following = start(["logs", "-f", "--json"], { env });
+  let [out, err] = ["", ""];
+  following.stderr?.on("data", (chunk) => (err += chunk));
+  following.stdout?.on("data", (chunk) => (out += chunk));
+  await eventually(() => out.includes("second"), { timeoutMs: 60_000, what: "the record after the break" });
+  following.kill("SIGINT");
+  expect(await once(following, "close")).toEqual([0, null]);
+  expect(asked).toEqual([null, "cursor-of-first", "cursor-of-first", "cursor-of-first"]);
+  expect(err.match(/the connection is lost/g)).toHaveLength(1);
+  fleet.closeAllConnections();
+  fleet.close();
+});
+
 test.concurrent("whoever stops reading has seen enough; a disk that is full has not got it", async () => {
   const run = (redirect: string) => {
     const main = join(repositoryRoot, "packages/cli/signalbox.ts");
