@@ -31,7 +31,7 @@ export async function restoreBackup(wish: {
     await refuseUsers(client);
     await bringBack(client);
     if (!wish.replace && !(await isEmpty(client))) throw notEmpty();
-    await client.query(`begin; alter schema public rename to ${asideSchema}; create schema public; commit`);
+    await putAside(client);
     const rows = await fill(wish).catch(async (error: unknown) => {
       await bringBack(client);
       throw error;
@@ -69,6 +69,18 @@ async function isEmpty(client: pg.Client): Promise<boolean> {
 function notEmpty(): CommandError {
   const message = "this database is not empty; with --replace everything in it goes, and the backup takes its place";
   return new CommandError(exitCodes.conflict, "not_empty", message);
+}
+
+async function putAside(client: pg.Client): Promise<void> {
+  try {
+    await client.query(`begin; alter schema public rename to ${asideSchema}; create schema public; commit`);
+  } catch (error) {
+    await client.query("rollback");
+    const isForbidden = error instanceof pg.DatabaseError && error.code === "42501";
+    if (!isForbidden) throw error;
+    const message = "this role may not replace the schema; restore with the role that owns the database";
+    throw new CommandError(exitCodes.refused, "not_owner", message);
+  }
 }
 
 /** What was put aside takes its old place; without such a thing nothing happens. */

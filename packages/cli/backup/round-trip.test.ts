@@ -174,6 +174,19 @@ test("a restore that was killed is noticed by the next start, and made good by t
   expect(rows).toEqual([]);
 });
 
+test("a role that may not make schemas is told so, and nothing changes", async () => {
+  await using folder = await temporaryFolder();
+  await using first = await freshDatabase();
+  await fill(first);
+  const before = await digest(first);
+  const { file } = await makeBackup({ url: first.url, folder: folder.path, format: "logical", now: Date.now() });
+  await first.pool.query(
+    "do $$ begin execute format('revoke create on database %I from %I', current_database(), current_user); end $$",
+  );
+  await expect(restoreBackup({ url: first.url, file, replace: true })).rejects.toThrow("owns the database");
+  expect(await digest(first)).toEqual(before);
+});
+
 test("a database that services work with is left alone", async () => {
   await using database = await freshDatabase();
   await database.pool.query("set application_name = 'signalbox orchestrator'");
