@@ -64,6 +64,17 @@ export async function open(path: string, options: Options = {}): Promise<Page> {
   return page;
 }
 
+/** Goes to an address and waits for what it is for; the failure says which it was, and what was there instead. */
+export async function visit(page: Page, path: string, shows: string | RegExp): Promise<void> {
+  await page.goto(fleet.dashboard.url + path);
+  const main = page.locator("#main");
+  try {
+    await main.getByText(shows).first().waitFor();
+  } catch (cause) {
+    throw new Error(`${path} does not show ${shows}, but: ${(await main.textContent())?.slice(0, 600)}`, { cause });
+  }
+}
+
 export const whenLive = (page: Page) => page.getByRole("link", { name: /^Live/ }).waitFor();
 
 /** One fact; without a browser it is left out by name. */

@@ -14,6 +14,7 @@ import {
   listPaths,
   open,
   orchestrator,
+  visit,
   waitingTask,
   whenLive,
 } from "./dashboard-browser.fixture.ts";
@@ -26,8 +27,7 @@ for (const colorScheme of ["light", "dark"] as const) {
     const page = await open("/", { colorScheme, reducedMotion: "reduce" });
     const found: string[] = [];
     for (const [path, shows] of await listPaths()) {
-      await page.goto(fleet.dashboard.url + path);
-      await page.locator("#main").getByText(shows).first().waitFor();
+      await visit(page, path, shows);
       await page.waitForFunction(() => !document.querySelector("[role=status][aria-label=Loading]"));
       const all = await Promise.all([findViolations(page), findUnreachable(page), findClipped(page)]);
       for (const violation of all.flat()) found.push(`${path} ${violation}`);
@@ -40,8 +40,7 @@ fact("on a phone of 360 px no screen scrolls sideways and no text is cut or lies
   const page = await open("/", { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true });
   const wide: string[] = [];
   for (const [path, shows] of await listPaths()) {
-    await page.goto(fleet.dashboard.url + path);
-    await page.locator("#main").getByText(shows).first().waitFor();
+    await visit(page, path, shows);
     const width = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     if (width > 0) wide.push(`${path} by ${width} px`);
     const faults = await Promise.all([findOverlaps(page), findClipped(page)]);

@@ -37,6 +37,19 @@ browserTest("a drift says who did the last thing to its resource", async ({ flee
     .waitFor();
 });
 
+browserTest("a tab that is loaded again and again asks for drift once", async ({ fleet, open }) => {
+  const render = await addRender(fleet);
+  const page = await open("/");
+  const item = page.getByText("2 resources have drifted");
+  await item.waitFor();
+  for (let round = 0; round < 3; round++) {
+    await page.reload();
+    await item.waitFor();
+  }
+
+  expect(render.countOf("GET /render/drift")).toBe(1);
+});
+
 browserTest("putting one resource back is a plan that is read first, then applied by its id", async (stage) => {
   const render = await addRender(stage.fleet);
   const [planId, applyId] = [nextId(), nextId()];

@@ -9,7 +9,7 @@ import { hasNewsOf } from "./news.ts";
 /*
  * What needs a person and is not a task: findings and drift. No frame tells of them, so they are read at sign-in, whenever reads
  * may have holes, and when the service that knows them has logged something. Reading drift reads the vendor's account, whose
- * limits are everybody's: at most once a minute.
+ * limits are everybody's: at most once a minute, however often the tab is loaded meanwhile.
  */
 
 export type Asides = {
@@ -23,10 +23,31 @@ export type Asides = {
 const FINDINGS_MS = 1_000;
 const DRIFT_MS = 60_000;
 
-/** Runs at once, then at most once in a while; what was asked for meanwhile is done at its end. */
-function calmly(run: () => Promise<void>, restMs: number): () => void {
-  let isResting = false;
+const DRIFT_KEY = "signalbox.drift";
+type Recalled = { atMs: number; names: string[] };
+
+function recallDrift(storage: Storage): Recalled {
+  try {
+    const held = JSON.parse(storage.getItem(DRIFT_KEY) ?? "{}") as Partial<Recalled>;
+    return { atMs: Number(held.atMs ?? 0), names: Array.isArray(held.names) ? held.names.map(String) : [] };
+  } catch {
+    return { atMs: 0, names: [] };
+  }
+}
+
+/**
+ * Runs at once, then at most once in a while; what was asked for meanwhile is done at its end.
+ *
+ * @param leftMs of a rest that began before
+ */
+function calmly(run: () => Promise<void>, restMs: number, leftMs = 0): () => void {
+  let isResting = leftMs > 0;
   let isWanted = false;
+  const wake = () => {
+    isResting = false;
+    if (isWanted) go();
+  };
+  if (isResting) setTimeout(wake, leftMs);
   const go = () => {
     if (isResting) {
       isWanted = true;
@@ -34,30 +55,37 @@ function calmly(run: () => Promise<void>, restMs: number): () => void {
     }
     isResting = true;
     isWanted = false;
-    void run().finally(() =>
-      setTimeout(() => {
-        isResting = false;
-        if (isWanted) go();
-      }, restMs),
-    );
+    void run().finally(() => setTimeout(wake, restMs));
   };
   return go;
 }
 
-type Parts = { rest: Rest; config: FleetConfig; isSignedIn: () => boolean; epoch: ReadonlySignal<number> };
+type Parts = {
+  rest: Rest;
+  config: FleetConfig;
+  isSignedIn: () => boolean;
+  epoch: ReadonlySignal<number>;
+  storage: Storage;
+};
 
-export function buildAsides({ rest, config, isSignedIn, epoch }: Parts): Asides {
+export function buildAsides({ rest, config, isSignedIn, epoch, storage }: Parts): Asides {
   const findings = signal<readonly Finding[]>([]);
-  const drifted = signal<readonly string[]>([]);
+  const recalled = recallDrift(storage);
+  const leftMs = Math.min(DRIFT_MS, recalled.atMs + DRIFT_MS - Date.now());
+  const drifted = signal<readonly string[]>(leftMs > 0 ? recalled.names : []);
   const readFindings = calmly(async () => {
     const query = { status: "open,snoozed", severity: "critical", limit: 100 };
     const answer = await rest.call<{ items: Finding[] }>("posthog-watcher", "/findings", { query });
     if (answer.ok) findings.value = answer.body.items;
   }, FINDINGS_MS);
-  const readDrift = calmly(async () => {
+  const lookAtDrift = async () => {
     const answer = await rest.call<DriftList>("renderctl", "/render/drift");
-    if (answer.ok) drifted.value = [...new Set(answer.body.items.map(({ resource }) => resource))];
-  }, DRIFT_MS);
+    if (!answer.ok || !isSignedIn()) return;
+    const names = [...new Set(answer.body.items.map(({ resource }) => resource))];
+    drifted.value = names;
+    storage.setItem(DRIFT_KEY, JSON.stringify({ atMs: Date.now(), names } satisfies Recalled));
+  };
+  const readDrift = calmly(lookAtDrift, DRIFT_MS, leftMs);
   const hasWatcher = config.services["posthog-watcher"] !== undefined;
   const hasRender = config.services.renderctl !== undefined;
   effect(() => {
