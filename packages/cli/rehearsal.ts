@@ -29,10 +29,16 @@ const rehearsedUserId = "1000001";
 /** Settings of a vendor that is not there, and would reach for the real one. */
 const neverInRehearsal = ["NOTIFY_SLACK_WEBHOOK_URL", "NOTIFY_SMTP_URL", "RENDER_EXTERNAL_URL", "RENDER_SERVICE_ID"];
 
+/**
+ * The home outlives its stand-ins, and what a bot has seen of its updates is known by their numbers: a rehearsal that began with the
+ * same one again would have its first messages taken for old ones.
+ */
+const firstUpdateId = () => Math.floor(Date.now() / 1_000);
+
 export async function startEmulators(orchestratorUrl: string): Promise<Emulators> {
   const [render, telegram, posthog, github] = await Promise.all([
     startRenderStandIn({ stageMs: 500 }),
-    startTelegramStandIn(),
+    startTelegramStandIn({ firstUpdateId: firstUpdateId() }),
     startPosthogStandIn(),
     startGithubStandIn({ token: "rehearsal-github-token" }),
   ]);
