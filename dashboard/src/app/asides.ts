@@ -26,9 +26,9 @@ const DRIFT_MS = 60_000;
 const DRIFT_KEY = "signalbox.drift";
 type Recalled = { atMs: number; names: string[] };
 
-function recallDrift(storage: Storage): Recalled {
+function recallDrift(): Recalled {
   try {
-    const held = JSON.parse(storage.getItem(DRIFT_KEY) ?? "{}") as Partial<Recalled>;
+    const held = JSON.parse(sessionStorage.getItem(DRIFT_KEY) ?? "{}") as Partial<Recalled>;
     return { atMs: Number(held.atMs ?? 0), names: Array.isArray(held.names) ? held.names.map(String) : [] };
   } catch {
     return { atMs: 0, names: [] };
@@ -65,12 +65,11 @@ type Parts = {
   config: FleetConfig;
   isSignedIn: () => boolean;
   epoch: ReadonlySignal<number>;
-  storage: Storage;
 };
 
-export function buildAsides({ rest, config, isSignedIn, epoch, storage }: Parts): Asides {
+export function buildAsides({ rest, config, isSignedIn, epoch }: Parts): Asides {
   const findings = signal<readonly Finding[]>([]);
-  const recalled = recallDrift(storage);
+  const recalled = recallDrift();
   const leftMs = Math.min(DRIFT_MS, recalled.atMs + DRIFT_MS - Date.now());
   const drifted = signal<readonly string[]>(leftMs > 0 ? recalled.names : []);
   const readFindings = calmly(async () => {
@@ -83,7 +82,7 @@ export function buildAsides({ rest, config, isSignedIn, epoch, storage }: Parts)
     if (!answer.ok || !isSignedIn()) return;
     const names = [...new Set(answer.body.items.map(({ resource }) => resource))];
     drifted.value = names;
-    storage.setItem(DRIFT_KEY, JSON.stringify({ atMs: Date.now(), names } satisfies Recalled));
+    sessionStorage.setItem(DRIFT_KEY, JSON.stringify({ atMs: Date.now(), names } satisfies Recalled));
   };
   const readDrift = calmly(lookAtDrift, DRIFT_MS, leftMs);
   const hasWatcher = config.services["posthog-watcher"] !== undefined;

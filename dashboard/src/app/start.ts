@@ -144,13 +144,7 @@ export function startApp(config: FleetConfig): App {
   const services = signal(startServices(knownServices, config.services, Date.now()));
   const { epoch, bump } = buildEpoch();
   const listeners = new Set<(batch: Batch) => void>();
-  const asides = buildAsides({
-    rest,
-    config,
-    epoch,
-    storage: sessionStorage,
-    isSignedIn: () => auth.state.value === "in",
-  });
+  const asides = buildAsides({ rest, config, epoch, isSignedIn: () => auth.state.value === "in" });
 
   const apply = (received: readonly Received[]) => {
     const batch = toBatch(live.peek(), received);
