@@ -47,7 +47,7 @@ export async function open(path: string, options: Options = {}): Promise<Page> {
     ...options,
   });
   opened.push(context);
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(45_000);
   await context.addInitScript(
     (held) => {
       if (sessionStorage.getItem("left") === null) sessionStorage.setItem("signalbox.auth", JSON.stringify(held));

@@ -115,7 +115,7 @@ async function openPage(
     ...rest,
   });
   contexts.push(context);
-  context.setDefaultTimeout(10_000);
+  context.setDefaultTimeout(30_000);
   const page = await context.newPage();
   watchPage(page, complaints);
   if (signedIn) await signIn(page);

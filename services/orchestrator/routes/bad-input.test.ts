@@ -230,7 +230,7 @@ test.each([
   "/tasks?x=1",
   "/tasks?type=a&type=b",
   "/agents?x=1",
-  "/task-types?limit=1",
+  "/task-types?x=1",
   "/tasks?type=%ff",
   "/tasks?type=%00",
   "/tasks?limit=",
