@@ -131,6 +131,8 @@ async function fall({ call, steer, until }: Stage, ids: Ids): Promise<string[]> 
     title: "Sign-ups",
     event: "signed_up",
     direction: "down",
+    // By default the size of the fall decides, and that has an hour of day in it; a story is told the same at any hour.
+    severity: "critical",
     settle: "1m",
     propose: { type: "render.rollback", payload: { serviceId: ids.api } },
   };
