@@ -182,7 +182,8 @@ fact("a finding that is snoozed leaves the overview and returns on time", async 
   const page = await open("/");
   const item = page.getByRole("link", { name: /^Open Sign-ups/ });
   await item.waitFor();
-  const { items } = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", "/findings?status=open");
+  const path = "/findings?status=open&monitor=signups";
+  const { items } = await callService<{ items: { id: string }[] }>(fleet, "posthog-watcher", path);
   const until = new Date(Date.now() + 6_000).toISOString();
   await callService(fleet, "posthog-watcher", `/findings/${items[0]?.id}/snooze`, { body: { until } });
   await page.reload();

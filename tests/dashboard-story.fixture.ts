@@ -116,6 +116,8 @@ export async function tellPosthog(fleet: Rehearsal): Promise<void> {
     title: "Sign-ups",
     event: "signed_up",
     direction: "down",
+    // Only what is critical stands on the overview, and by default the hour of day decides with the size of the fall.
+    severity: "critical",
     settle: "1m",
     owner: "@growth",
     runbook: "https://example.com/runbooks/signup",
