@@ -24,14 +24,22 @@ export type ProcessOptions = {
   /** A TypeScript file, from the root of the repository. */
   main: string;
   args?: string[];
+  /** Of Node itself. */
+  flags?: readonly string[];
   /** The whole environment but PATH: nothing of ours leaks into what is tested. */
   env?: Record<string, string>;
   cwd?: string;
 };
 
 /** Runs one of the repository's programs as a process of its own, as an operator would. */
-export function startProcess({ main, args = [], env = {}, cwd = repositoryRoot }: ProcessOptions): RunningProcess {
-  const child = spawn(process.execPath, [join(repositoryRoot, main), ...args], {
+export function startProcess({
+  main,
+  args = [],
+  flags = [],
+  env = {},
+  cwd = repositoryRoot,
+}: ProcessOptions): RunningProcess {
+  const child = spawn(process.execPath, [...flags, join(repositoryRoot, main), ...args], {
     cwd,
     env: { PATH: process.env.PATH ?? "", ...env },
     stdio: ["ignore", "pipe", "pipe"],

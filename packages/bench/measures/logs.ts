@@ -11,7 +11,7 @@ import { trace } from "../logs/parts/trace.ts";
 import type { Measure, MeasureOptions, Outcome } from "../measure.ts";
 
 /** In the order in which they are taken: the memory of a service is the more honest the more it has done. */
-const parts: readonly Part[] = [ingest, single, stream, overload, trace, query];
+const parts: readonly Part[] = [single, ingest, stream, overload, trace, query];
 
 const about = `
 A whole fleet as its user starts it, on its own embedded PostgreSQL on the disk; nothing else is asked of it meanwhile. The client is this

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { type Callee, startCallee } from "@signalbox/testing/calls.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
 import type { Wanted } from "../../http-clients.ts";
@@ -21,6 +22,7 @@ secrets, which inserts each record by itself on up to ten connections; **the ser
     const reference = await startService({
       main: "packages/bench/logs/one-insert-main.ts",
       env: { INTERNAL_KEY, DATABASE_URL },
+      flags: await flagsOf(bed.logging.pid),
     });
     const clients = await startCallee({ program: "packages/bench/http-clients.ts" });
     const ports = { service: Number(new URL(bed.logging.url).port), plain: reference.port };
@@ -61,6 +63,15 @@ secrets, which inserts each record by itself on up to ten connections; **the ser
     ];
   },
 };
+
+/** What Node was started with: the reference runs under the same limits as the service. */
+async function flagsOf(pid: number): Promise<string[]> {
+  const [, ...rest] = (await readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")).split("\0");
+  return rest.slice(
+    0,
+    rest.findIndex((part) => !part.startsWith("--")),
+  );
+}
 
 /** Records a second. */
 async function postSingles(clients: Callee, port: number, { fleet }: Bed, count: number): Promise<number> {
