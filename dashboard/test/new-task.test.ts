@@ -17,10 +17,12 @@ browserTest("a form made from the type's schema starts the task and opens it", a
 });
 
 browserTest("a double press makes one request", async ({ fleet, open }) => {
-  fleet.orchestrator.on("POST /task", () => ({ status: 201, body: toTask(), delayMs: 300 }));
+  const pressed = Promise.withResolvers<void>();
+  fleet.orchestrator.on("POST /task", () => ({ status: 201, body: toTask(), after: pressed.promise }));
   const page = await open("/new-task?type=echo");
   await page.getByLabel("Text").fill("once");
   await page.getByRole("button", { name: "Start echo" }).dblclick();
+  pressed.resolve();
   await page.waitForURL("**/tasks/*");
 
   expect(fleet.orchestrator.countOf("POST /task")).toBe(1);

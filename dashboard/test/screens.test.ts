@@ -29,9 +29,11 @@ browserTest("a list that cannot be read says why with its trace, and Retry reads
 });
 
 browserTest("a slow list shows a skeleton, then its rows", async ({ fleet, open }) => {
-  fleet.orchestrator.on("GET /schedules", () => ({ ...listOf(toSchedule()), delayMs: 900 }));
+  const seen = Promise.withResolvers<void>();
+  fleet.orchestrator.on("GET /schedules", () => ({ ...listOf(toSchedule()), after: seen.promise }));
   const page = await open("/schedules");
   await page.getByRole("status", { name: "Loading" }).waitFor();
+  seen.resolve();
 
   await page.getByRole("region", { name: "Nightly" }).waitFor();
   await page.getByRole("status", { name: "Loading" }).waitFor({ state: "detached" });

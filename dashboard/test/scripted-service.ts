@@ -2,7 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 
 /** What a scripted route answers; a function sees the request. */
-export type Scripted = { status?: number; body?: unknown; headers?: Record<string, string>; delayMs?: number };
+export type Scripted = { status?: number; body?: unknown; headers?: Record<string, string>; after?: Promise<unknown> };
 export type Asked = {
   method: string;
   path: string;
@@ -120,12 +120,8 @@ export class ScriptedService {
     return handle ? handle(asked) : refusal(404, "not_found", `There is nothing at ${asked.method} ${asked.path}.`);
   }
 
-  async #send(
-    { status = 200, body = null, headers = {}, delayMs = 0 }: Scripted,
-    response: ServerResponse,
-  ): Promise<void> {
-    // A slow service is what some tests are about; nothing waits for it but the page.
-    if (delayMs > 0) await new Promise((resolve) => setTimeout(resolve, delayMs));
+  async #send({ status = 200, body = null, headers = {}, after }: Scripted, response: ServerResponse): Promise<void> {
+    await after;
     response.writeHead(status, { "Content-Type": "application/json", ...headers }).end(JSON.stringify(body));
   }
 }

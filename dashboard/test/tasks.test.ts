@@ -126,13 +126,15 @@ browserTest(
 
 browserTest("a slow answer shows a skeleton, not an empty list", async ({ fleet, open }) => {
   fleet.store(toTask({ type: "late" }));
+  const seen = Promise.withResolvers<void>();
   fleet.orchestrator.on("GET /tasks", () => ({
     body: { items: [...fleet.tasks.values()], nextCursor: null },
-    delayMs: 600,
+    after: seen.promise,
   }));
   const page = await open("/tasks");
   await page.getByRole("status", { name: "Loading" }).waitFor();
   expect(await page.getByText("No tasks yet").count()).toBe(0);
+  seen.resolve();
 
   await page.getByRole("link", { name: "late" }).waitFor();
 });

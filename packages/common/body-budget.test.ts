@@ -1,3 +1,4 @@
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { serveRoutes } from "@signalbox/testing/http-service.ts";
 import { Type } from "typebox";
 import { expect, test } from "vitest";
@@ -29,17 +30,13 @@ function heldRoute() {
 
 const ofBytes = (bytes: number) => JSON.stringify("x".repeat(bytes - 2));
 
-async function until(isSo: () => boolean): Promise<void> {
-  while (!isSo()) await new Promise((resolve) => setImmediate(resolve));
-}
-
 test.concurrent("bodies beyond the budget are refused with a time to come again, and taken when there is room", async () => {
   const { route, held, release } = heldRoute();
   await using service = await serveRoutes([route]);
   const first = service.post("/in", ofBytes(600));
-  await until(() => held.length === 1);
+  await eventually(() => held.length === 1);
   const small = service.post("/in", ofBytes(300));
-  await until(() => held.length === 2);
+  await eventually(() => held.length === 2);
   const refused = await service.post("/in", ofBytes(200));
   expect(refused.status).toBe(429);
   expect(refused.headers.get("retry-after")).toBe("1");
@@ -47,7 +44,7 @@ test.concurrent("bodies beyond the budget are refused with a time to come again,
   expect([(await first).status, (await small).status]).toEqual([200, 200]);
 
   const again = service.post("/in", ofBytes(900));
-  await until(() => held.length === 1);
+  await eventually(() => held.length === 1);
   release();
   expect(await (await again).json()).toEqual({ bytes: 900 });
 });
@@ -56,7 +53,7 @@ test.concurrent("one that is larger than the budget is let in alone, and nothing
   const { route, held, release } = heldRoute();
   await using service = await serveRoutes([route]);
   const large = service.post("/in", ofBytes(4_000));
-  await until(() => held.length === 1);
+  await eventually(() => held.length === 1);
   expect((await service.post("/in", ofBytes(10))).status).toBe(429);
   release();
   expect((await large).status).toBe(200);
@@ -67,7 +64,7 @@ test.concurrent("a refused body gives its room back, and one of unknown length c
   await using service = await serveRoutes([route]);
   expect((await service.post("/in", ofBytes(6_000))).status).toBe(413);
   const small = service.post("/in", ofBytes(10));
-  await until(() => held.length === 1);
+  await eventually(() => held.length === 1);
   const body = new Blob([ofBytes(10)]).stream();
   const headers = { "content-type": "application/json", "x-internal-key": "key-of-now" };
   const chunked = await service.fetch("/in", { method: "POST", headers, body, duplex: "half" } as RequestInit);

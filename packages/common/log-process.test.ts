@@ -13,12 +13,12 @@ async function tempDir() {
 /** Runs a process that has a log whose service is away, under limits of the shell. */
 async function run(spoolDir: string, program: string, limits = "true") {
   const script = `
-    import { buildLog } from ${JSON.stringify(new URL("./log.ts", import.meta.url).href)};
-    const { log, close, dropped, spooled } = buildLog({
+    import { eventually } from "@signalbox/testing/eventually.ts";
+    import { buildLog } from "@signalbox/common/log.ts";
+    const { log, close, dropped, queued, spooled } = buildLog({
       service: "a", level: "info", format: "json", print: () => undefined, pace: { patienceMs: 20, queueRows: 1_000 },
       delivery: { url: "http://127.0.0.1:9", internalKey: "key", spoolDir: ${JSON.stringify(spoolDir)} },
     });
-    const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
     ${program}`;
   const shell = `${limits} && exec "$0" --input-type=module --eval "$1"`;
   const child = spawn("sh", ["-c", shell, process.execPath, script], { stdio: ["ignore", "pipe", "pipe"] });
@@ -63,7 +63,10 @@ test.concurrent("when files may not grow (EFBIG) the service lives, and every li
   await using temp = await tempDir();
   const { code, output } = await run(
     temp.dir,
-    `for (let n = 0; n < 3_000; n++) { log.info({ n, text: "x".repeat(200) }, "x"); if (n % 100 === 0) await pause(10); }
+    `for (let n = 0; n < 3_000; n++) {
+       log.info({ n, text: "x".repeat(200) }, "x");
+       if (n % 500 === 499) await eventually(() => queued() === 0);
+     }
      await close();
      console.log(JSON.stringify({ dropped: dropped(), spooled: spooled() }));`,
     "ulimit -f 128",

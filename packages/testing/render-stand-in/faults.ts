@@ -9,7 +9,7 @@ export type Fault = {
    * - `lose`: the connection ends without an answer, before anything happens
    * - `lose_after`: it ends after the call was carried out
    * - `status_after`: carried out, and answered with `status`
-   * - `slow`: carried out after `delayMs`
+   * - `slow`: carried out after `delayMs`, or when `until` is there
    * - `rubbish`: answered 200 with something that is not JSON
    */
   kind: "status" | "lose" | "lose_after" | "status_after" | "slow" | "rubbish";
@@ -19,6 +19,7 @@ export type Fault = {
   status?: number;
   message?: string;
   delayMs?: number;
+  until?: Promise<unknown>;
   headers?: Record<string, string>;
 };
 

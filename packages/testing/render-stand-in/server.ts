@@ -105,7 +105,7 @@ async function answerApi(state: State, call: Call, response: ServerResponse): Pr
   const found = renderApi.find(call.method, call.path);
   const seen = remember(state, call, found?.id ?? null);
   const fault = takeFault(state.faults, { ...call, operation: found?.id ?? null });
-  if (fault?.kind === "slow") await delay(fault.delayMs ?? 1_000);
+  if (fault?.kind === "slow") await (fault.until ?? delay(fault.delayMs ?? 1_000));
   if (fault?.kind === "lose") return void response.destroy();
   if (fault?.kind === "status" || fault?.kind === "rubbish") return misbehave(response, seen, fault);
   const headers: Record<string, string> = {};

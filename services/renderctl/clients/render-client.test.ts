@@ -364,20 +364,24 @@ test("writes to one service stand in line; other services go on", async () => {
     render.control.addService(site as never),
     render.control.addService({ ...site, name: "other" } as never),
   ];
-  render.control.fail({ path: first.id, kind: "slow", delayMs: 300, times: 1 });
+  const otherIsThrough = Promise.withResolvers<void>();
+  render.control.fail({ path: first.id, kind: "slow", until: otherIsThrough.promise, times: 1 });
   const order: string[] = [];
   const set = async (id: string, key: string) => {
     await render.api.env.set(id, key, { value: "1" });
     order.push(key);
   };
-  await Promise.all([set(first.id, "A"), set(first.id, "B"), set(second.id, "C")]);
+  const inLine = [set(first.id, "A"), set(first.id, "B")];
+  await set(second.id, "C");
+  otherIsThrough.resolve();
+  await Promise.all(inLine);
   expect(order).toEqual(["C", "A", "B"]);
   expect(render.state.requests.map(({ path }) => path.split("/").at(-1))).toEqual(["A", "C", "B"]);
 });
 
 test("an answer that never ends is given up in time, an aborted call at once, and rubbish is an error", async () => {
   await using render = await start();
-  render.control.fail({ on: "retrieve-service", kind: "slow", delayMs: 60_000, times: 9 });
+  render.control.fail({ on: "retrieve-service", kind: "slow", until: new Promise(() => undefined), times: 9 });
   const stop = new AbortController();
   const call = expect(render.during({ signal: stop.signal }).services.get("srv-1")).rejects.toThrow("enough");
   stop.abort(new Error("enough"));
