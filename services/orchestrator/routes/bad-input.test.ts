@@ -220,6 +220,25 @@ test("an id that nothing has is 404 on every route that takes one", async () => 
   );
 });
 
+function nameAttempt(attempt: unknown): [string, Parameters<Orchestrator["call"]>[1]][] {
+  const post = { method: "POST", as: "service" } as const;
+  return [
+    [`/task/${taskId}/progress`, { ...post, body: { attempt, message: "m" } }],
+    [`/task/${taskId}/events`, { ...post, body: { attempt, kind: "note", data: {} } }],
+    [`/task/${taskId}`, { method: "PATCH", as: "service", body: { attempt, status: "completed" } }],
+  ];
+}
+
+test.each([0, -1, 1.5, "1", null])("%j is no attempt", async (attempt) => {
+  for (const [path, init] of nameAttempt(attempt)) await refused(path, init, 400);
+});
+
+test.each([2_147_483_648, 2 ** 53, 1e308])("attempt %d has never run, as any other that does not", async (attempt) => {
+  for (const [path, init] of nameAttempt(attempt)) {
+    expect(await box.call(path, init)).toMatchObject({ status: 409, body: { error: { code: "lease_lost" } } });
+  }
+});
+
 test("an id in capitals is the same id", async () => {
   expect((await box.call(`/task/${taskId.toUpperCase()}`)).body.id).toBe(taskId);
 });

@@ -6,7 +6,7 @@ import type { Context } from "../context.ts";
 import { planPatch, type Refusal, type Seen } from "../patch.ts";
 import { findSecretMembers, readMember, redacted } from "../secret-members.ts";
 import { hasEnded } from "../transition.ts";
-import { parseSeenVersion, TaskId, toChangedTask } from "./task-id.ts";
+import { parseSeenVersion, TaskId, toAttempt, toChangedTask } from "./task-id.ts";
 
 export const patchTask = (context: Context) =>
   defineRoute({
@@ -76,7 +76,7 @@ function parseSeen(body: PatchTask, ifMatch: string | string[] | undefined, prin
     throw invalidRequest("/attempt", "is for agents with the internal key; people send ifVersion");
   if (body.ifVersion !== undefined || ifMatch !== undefined)
     throw invalidRequest("/attempt", "stands in place of ifVersion and If-Match; send only one");
-  return { attempt: body.attempt };
+  return { attempt: toAttempt(body.attempt) };
 }
 
 /** Who is recorded when an agent ends its own run: the agent that the task was given to. */

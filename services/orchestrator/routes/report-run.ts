@@ -5,7 +5,7 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import { leaseMs } from "../lease.ts";
-import { TaskId } from "./task-id.ts";
+import { TaskId, toAttempt } from "./task-id.ts";
 
 const closed = { additionalProperties: false } as const;
 const uuid = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
@@ -26,7 +26,7 @@ export const reportProgress = (context: Context) =>
       const lease = headers["x-task-lease"];
       const leaseId = typeof lease === "string" && uuid.test(lease) ? lease : null;
       const renewed = await context.store.reportProgress(
-        { taskId: params.id, attempt: body.attempt, leaseId },
+        { taskId: params.id, attempt: toAttempt(body.attempt), leaseId },
         note,
         leaseMs,
       );
@@ -55,7 +55,7 @@ export const noteAgentEvent = (context: Context) =>
     replies: { 201: Type.Object({ noted: Type.Boolean() }, closed) },
     async handle({ params, body }) {
       const isNoted = await context.store.noteAgentEvent(
-        { taskId: params.id, attempt: body.attempt },
+        { taskId: params.id, attempt: toAttempt(body.attempt) },
         { kind: body.kind, data: context.hide(body.data) },
       );
       if (!isNoted) throw await toLost(context, params.id, null);

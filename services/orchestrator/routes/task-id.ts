@@ -41,6 +41,11 @@ export function parseSeenVersion(ifMatch: string | string[] | undefined, ifVersi
   return version;
 }
 
+/** The attempt that a caller names, as a number that the database can hold: of those beyond, none has ever run. */
+export function toAttempt(named: number): number {
+  return Math.min(named, 2_147_483_647);
+}
+
 function parseIfMatch(header: string | string[] | undefined): number | null {
   if (header === undefined) return null;
   const found = typeof header === "string" ? /^"(\d{1,10})"$/.exec(header.trim()) : null;
