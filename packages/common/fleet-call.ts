@@ -1,5 +1,5 @@
-import { Agent as Connections, request } from "undici";
 import type { ErrorReply } from "./contracts/errors.ts";
+import { Connections, request } from "./http-client.ts";
 
 /** A call of another service that did not go well; its status is null when no answer came that can be read. */
 export class CallError extends Error {

@@ -143,18 +143,22 @@ function judgeEdge(from: string, to: string, isTypeOnly: boolean): string | null
 function judgeCommon(part: Part, to: string): string | null {
   if (part === "domain" && roomOf(to) !== contracts) return `domain may import nothing of common but contracts (${to})`;
   if (to === `${common}/sql.ts` && part !== "store" && part !== "app") return `only the store and app may import ${to}`;
+  if (to === httpClient && part !== "clients") return `only clients may import ${to}`;
   return null;
 }
+
+const httpClient = `${common}/http-client.ts`;
 
 /** Of `node:net` these only look at text. */
 const addressFunctions = ["isIP", "isIPv4", "isIPv6", "BlockList"];
 
-function judgePackage(from: string, { specifier, names }: Import): string | null {
+function judgePackage(from: string, { specifier, names, isTypeOnly }: Import): string | null {
   if (specifier.startsWith("@signalbox/")) return `${specifier} names no file`;
   if (!from.startsWith("services/") || isTest(from)) return null;
   if (specifier === "node:net" && names.length > 0 && names.every((name) => addressFunctions.includes(name)))
     return null;
   const part = partOf(from);
+  if (specifier === "undici" && !isTypeOnly) return `undici is reached through ${httpClient}, which loads less of it`;
   const home = homes.find((candidate) => candidate.package.test(specifier));
   return !home || home.parts.includes(part) ? null : `${part} may not import ${specifier}`;
 }

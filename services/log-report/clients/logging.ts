@@ -1,5 +1,5 @@
 import type { LogList } from "@signalbox/common/contracts/log.ts";
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 
 /** Logging could not be asked; it may be there again in a moment. */
 export class LoggingError extends Error {}

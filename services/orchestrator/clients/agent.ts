@@ -1,7 +1,7 @@
 import type { RunRequest } from "@signalbox/common/contracts/agent.ts";
+import { Connections } from "@signalbox/common/http-client.ts";
 import { parseJson } from "@signalbox/common/json.ts";
 import { toHeaderText, traceHeaders } from "@signalbox/common/trace.ts";
-import { Agent as Connections } from "undici";
 import { isForbiddenAddress } from "../address.ts";
 import type { Answer } from "../answer.ts";
 import { parseRetryAfter } from "../backoff.ts";

@@ -1,4 +1,4 @@
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { parseRetryAfter } from "../backoff.ts";
 import type { Hook, HookAttempt } from "../webhook-reconcile.ts";
 

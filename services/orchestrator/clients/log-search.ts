@@ -1,5 +1,5 @@
 import type { Log, LogList } from "@signalbox/common/contracts/log.ts";
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 
 export type LogSearch = {
   /** Records of a trace, oldest first; `note` says what is missing. Never throws: a tree without logs is better than none. */

@@ -1,6 +1,6 @@
 /** Reads the logging service's resumable stream: server-sent events whose ids are the records' decimal numbers. */
 import type { Log } from "@signalbox/common/contracts/log.ts";
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 
 export type LogItem =
   | { kind: "log"; seq: number; log: Log; text: string }

@@ -1,4 +1,4 @@
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { isForbiddenAddress, isPrivateAddress, judgeReceiverUrl } from "../address.ts";
 import { parseRetryAfter } from "../backoff.ts";
 import type { Posted } from "../outbox-verdict.ts";

@@ -1,4 +1,4 @@
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 
 export type Page = { status: number; location: string | null; text: string; tookMs: number };
 

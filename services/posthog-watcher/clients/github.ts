@@ -1,5 +1,5 @@
 /* GitHub, as far as the watcher writes there: issues of one repository, each found again by a mark in its text. */
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { GithubError } from "../github-failure.ts";
 
 export type Issue = { number: number; url: string };

@@ -1,6 +1,6 @@
 /* One call of PostHog's API at a time of its budget, with a timeout, and every ending told apart. */
 import { setTimeout as rest } from "node:timers/promises";
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { PosthogError, toPosthogError } from "../posthog-failure.ts";
 import { type Budget, type BudgetState, closeBudget, newBudget, takeCall } from "../request-budget.ts";
 

@@ -1,5 +1,6 @@
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { version } from "@signalbox/common/version.ts";
-import { Agent as Connections, type Dispatcher, request } from "undici";
+import type { Dispatcher } from "undici";
 
 export type Exchange = {
   method: string;

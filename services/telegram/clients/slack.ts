@@ -1,4 +1,4 @@
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 import { type Notifier, NotifierError } from "../notifier.ts";
 import { escapeHtml } from "../rich-text.ts";
 

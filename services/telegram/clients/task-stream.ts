@@ -1,7 +1,7 @@
 /** The orchestrator's live stream of tasks, as server-sent events. */
 import type { Frame } from "@signalbox/common/contracts/frame.ts";
 import { CallError, toCallError } from "@signalbox/common/fleet-call.ts";
-import { Agent as Connections, request } from "undici";
+import { Connections, request } from "@signalbox/common/http-client.ts";
 
 /** It sends a heartbeat every 15 s; twice that is silence. */
 const silenceMs = 31_000;
