@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
+import { isLauncher } from "./launcher.ts";
 
 const program = `
 import { Socket } from "node:net";
@@ -41,6 +42,29 @@ async function launched(name: string) {
     [Symbol.dispose]: () => void child.stdio[3]?.destroy(),
   };
 }
+
+test.each([
+  "npm exec pnpm start",
+  "npx pnpm start",
+  "node /usr/bin/npx --yes pnpm start",
+  "/usr/bin/node --no-warnings /usr/lib/node_modules/npm/bin/npm-cli.js start",
+  "pnpm start",
+  "/home/me/.npm/_npx/0a1b/node_modules/.bin/pnpm start",
+  "node /usr/lib/node_modules/corepack/dist/pnpm.js start",
+])("%s is a launcher", (command) => {
+  expect(isLauncher(command)).toBe(true);
+});
+
+test.each([
+  "bash -c cd signalbox; npx pnpm start & sleep 20",
+  "sh -c 'pnpm' start",
+  "timeout 60 npx pnpm start",
+  "python3 watch.py npx pnpm start",
+  "node /home/npm/run.ts",
+  "",
+])("%j is none, whatever it names", (command) => {
+  expect(isLauncher(command)).toBe(false);
+});
 
 test.concurrent("the end of the launcher is noticed by what it started", async () => {
   using program = await launched("npm");

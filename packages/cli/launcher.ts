@@ -6,7 +6,9 @@ import { findCommandLine, findParent, findProcessIdentity } from "./process-iden
  * started by such a chain, its top is watched, and its end is taken for the wish to stop.
  */
 
-const launcher = /(?:^|[/\s])(?:npx|npm|pnpm|pnpx|yarn|corepack)(?:\b|\.)/;
+/** The program itself, a script that Node or a shell runs, or the title that npm gives itself; not a word among its arguments. */
+const launcher =
+  /^(?:\S*\/)?(?:(?:node(?: --\S+)*|(?:ba|da|z)?sh) )?(?:\S*\/)?(?:npx|npm|pnpm|pnpx|yarn|corepack)(?:-cli)?(?:\.[cm]?js)?(?: |$)/;
 const shell = /(?:^|\/)(?:ba|da|z)?sh -c /;
 const everyMs = 1_000;
 
@@ -24,12 +26,16 @@ export async function watchLauncher(environment: NodeJS.ProcessEnv, onGone: () =
   timer.unref();
 }
 
+export function isLauncher(command: string): boolean {
+  return launcher.test(command);
+}
+
 /** The highest process of an unbroken chain of launchers and their shells above us; null when there is none. */
 async function findTop(pid: number): Promise<number | null> {
   let top: number | null = null;
   for (let at = pid; at > 1; ) {
     const command = (await findCommandLine(at)) ?? "";
-    if (launcher.test(command)) top = at;
+    if (isLauncher(command)) top = at;
     else if (!shell.test(command)) break;
     const parent = await findParent(at);
     if (parent === null) break;
