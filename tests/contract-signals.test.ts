@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import type { Frame } from "@signalbox/common/contracts/frame.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import WebSocket from "ws";
@@ -161,10 +162,9 @@ test.concurrent("frames of both orchestrators on both, the same ones in the same
     const socket = new WebSocket(`${pair.urls[at]?.replace("http", "ws")}/ws?types=task&${query}`, {
       headers: { authorization: pair.basic },
     });
-    // biome-ignore lint/suspicious/noExplicitAny: frames as they come.
-    const frames: any[] = [];
+    const frames: Frame[] = [];
     socket.on("message", (data) => frames.push(JSON.parse(String(data))));
-    return { socket, frames, shown: () => frames.filter(({ type }) => type === "task").map(({ event }) => event.id) };
+    return { socket, frames, shown: () => frames.flatMap((one) => (one.type === "task" ? [one.event.id] : [])) };
   };
   const correlationId = `frames-${Date.now()}`;
   const [a, b] = [open(0, `correlationId=${correlationId}`), open(1, `correlationId=${correlationId}`)];
@@ -174,7 +174,7 @@ test.concurrent("frames of both orchestrators on both, the same ones in the same
   for (const { shown } of [a, b])
     await eventually(() => shown().length === 30, { timeoutMs: 20_000, what: "thirty frames" });
   expect(a.shown()).toEqual(b.shown());
-  const middle = a.frames[10].cursor;
+  const middle = a.frames[10]?.cursor;
   const resumed = open(1, `correlationId=${correlationId}&since=${middle}`);
   await eventually(() => resumed.shown().length === a.frames.length - 11, { what: "what was missed" });
   expect(resumed.shown()).toEqual(a.shown().slice(-resumed.shown().length));

@@ -16,9 +16,12 @@ export type StreamMessage = { id: string | null; event: string; data: string };
 /** The services of a fleet, over HTTP and nothing else. */
 export type Remote = {
   access: Access;
-  /** @throws CommandError with the service's own words */
-  // biome-ignore lint/suspicious/noExplicitAny: whoever calls knows the shape from the contract, and shows what is there.
-  call(path: string, call?: Call): Promise<any>;
+  /**
+   * The answer, of the shape that the contract gives it; nothing checks that it has it.
+   *
+   * @throws CommandError with the service's own words
+   */
+  call<T = unknown>(path: string, call?: Call): Promise<T>;
   /** Server-sent events until the stream ends or the signal. */
   follow(
     path: string,
@@ -56,7 +59,10 @@ export function buildRemote(access: Access, signal: AbortSignal): Remote {
 
   return {
     access,
-    async call(path, { method = "GET", body, headers = {}, query, service = "orchestrator", ...more } = {}) {
+    async call<T>(
+      path: string,
+      { method = "GET", body, headers = {}, query, service = "orchestrator", ...more }: Call = {},
+    ): Promise<T> {
       const url = toUrl(path, service, query);
       const response = await send(url, {
         method,
@@ -65,7 +71,7 @@ export function buildRemote(access: Access, signal: AbortSignal): Remote {
         signal: AbortSignal.any([signal, AbortSignal.timeout(more.timeoutMs ?? timeoutMs)]),
       });
       const text = await response.text();
-      return text === "" ? null : parse(text, url);
+      return (text === "" ? null : parse(text, url)) as T;
     },
     async *follow(path, { query, service = "orchestrator", signal: until }) {
       const url = toUrl(path, service, query);

@@ -33,41 +33,44 @@ const hook = defineRoute({
 const beat = defineRoute({ ...hook, path: "/beat", auth: "internal", body: Type.Object({}), summary: "Beats" });
 
 const info = { service: "test", version: "1.2.3" };
-// biome-ignore lint/suspicious/noExplicitAny: a document is looked into by hand here
-const document = buildOpenapi(info, [patchThing, hook, beat]) as any;
+const document = buildOpenapi(info, [patchThing, hook, beat]);
 
 test("a route's contract is what the document says", () => {
   expect(document.openapi).toBe("3.1.0");
   expect(document.info).toEqual({ title: "Signalbox test", version: "1.2.3" });
-  expect(document.paths["/thing/{id}"].patch).toMatchObject({
-    operationId: "patchThingId",
-    summary: "Changes a thing",
-    security: [{ basic: [] }, { internalKey: [] }],
-    parameters: [
-      { name: "id", in: "path", required: true, description: "its id", schema: { type: "string", format: "uuid" } },
-      { name: "limit", in: "query", required: false, schema: { type: "integer", maximum: 5 } },
-    ],
-    requestBody: {
-      required: true,
-      content: { "application/json": { schema: { required: ["name"], additionalProperties: false } } },
-    },
-    responses: {
-      200: { content: { "application/json": { schema: { $ref: "#/components/schemas/Thing" } } } },
-      202: { content: { "application/json": { schema: { items: { $ref: "#/components/schemas/Thing" } } } } },
-      default: { content: { "application/json": { schema: { $ref: "#/components/schemas/ErrorReply" } } } },
+  expect(document.paths).toMatchObject({
+    "/thing/{id}": {
+      patch: {
+        operationId: "patchThingId",
+        summary: "Changes a thing",
+        security: [{ basic: [] }, { internalKey: [] }],
+        parameters: [
+          { name: "id", in: "path", required: true, description: "its id", schema: { type: "string", format: "uuid" } },
+          { name: "limit", in: "query", required: false, schema: { type: "integer", maximum: 5 } },
+        ],
+        requestBody: {
+          required: true,
+          content: { "application/json": { schema: { required: ["name"], additionalProperties: false } } },
+        },
+        responses: {
+          200: { content: { "application/json": { schema: { $ref: "#/components/schemas/Thing" } } } },
+          202: { content: { "application/json": { schema: { items: { $ref: "#/components/schemas/Thing" } } } } },
+          default: { content: { "application/json": { schema: { $ref: "#/components/schemas/ErrorReply" } } } },
+        },
+      },
     },
   });
-  expect(document.components.schemas.Thing).toMatchObject({ type: "object", required: ["id", "parent"] });
+  expect(document.components).toMatchObject({ schemas: { Thing: { type: "object", required: ["id", "parent"] } } });
 });
 
 test("an alias is listed with an id of its own", () => {
-  expect(document.paths["/things/{id}"].patch.operationId).toBe("patchThingsId");
+  expect(document).toHaveProperty(["paths", "/things/{id}", "patch", "operationId"], "patchThingsId");
 });
 
 test("who may call is said for every rule", () => {
-  expect(document.paths["/hook"].post.security).toEqual([]);
-  expect(document.paths["/beat"].post.security).toEqual([{ internalKey: [] }]);
-  expect(document.paths["/beat"].post.requestBody.required).toBe(false);
+  expect(document).toHaveProperty(["paths", "/hook", "post", "security"], []);
+  expect(document).toHaveProperty(["paths", "/beat", "post", "security"], [{ internalKey: [] }]);
+  expect(document).toHaveProperty(["paths", "/beat", "post", "requestBody", "required"], false);
 });
 
 test("the order of the routes does not change the document", () => {
@@ -77,12 +80,10 @@ test("the order of the routes does not change the document", () => {
 test("a schema that refers to itself becomes a component once", () => {
   const Tree = Type.Cyclic({ Tree: Type.Object({ children: Type.Array(Type.Ref("Tree")) }) }, "Tree");
   const route = defineRoute({ ...hook, path: "/tree", replies: { 200: Tree } });
-  // biome-ignore lint/suspicious/noExplicitAny: a document is looked into by hand here
-  const { paths, components } = buildOpenapi(info, [route]) as any;
-  expect(paths["/tree"].post.responses[200].content["application/json"].schema).toEqual({
-    $ref: "#/components/schemas/Tree",
-  });
-  expect(components.schemas.Tree.properties.children.items).toEqual({ $ref: "#/components/schemas/Tree" });
+  const tree = { $ref: "#/components/schemas/Tree" };
+  const of200 = ["responses", "200", "content", "application/json", "schema"];
+  expect(buildOpenapi(info, [route])).toHaveProperty(["paths", "/tree", "post", ...of200], tree);
+  expect(buildOpenapi(info, [route])).toHaveProperty("components.schemas.Tree.properties.children.items", tree);
 });
 
 test("a service serves its own document, with the routes that every service has", async () => {

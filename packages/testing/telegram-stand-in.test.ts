@@ -11,14 +11,16 @@ beforeAll(async () => {
 });
 afterAll(() => telegram[Symbol.asyncDispose]());
 
-async function call(method: string, params: object = {}, token = telegram.token) {
+type Sent = { message_id: number };
+type Answered<T> = { ok: boolean; description?: string; result: T };
+
+async function call<T>(method: string, params: object = {}, token = telegram.token) {
   const response = await fetch(`${telegram.url}/bot${token}/${method}`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify(params),
   });
-  // biome-ignore lint/suspicious/noExplicitAny: a test reads whatever was answered.
-  return { status: response.status, ...((await response.json()) as any) };
+  return { status: response.status, ...((await response.json()) as Answered<T>) };
 }
 const control = async (method: string, path: string, body?: object) =>
   fetch(`${telegram.url}/__control${path}`, { method, ...(body && { body: JSON.stringify(body) }) });
@@ -52,7 +54,7 @@ test.each([
 
 test("4096 units are counted after the tags are gone, and the same text again is not modified", async () => {
   const text = `<b>${"x".repeat(4_096)}</b>`;
-  const { result } = await call("sendMessage", { chat_id: 2, text, parse_mode: "HTML" });
+  const { result } = await call<Sent>("sendMessage", { chat_id: 2, text, parse_mode: "HTML" });
   const edit = { chat_id: 2, message_id: result.message_id, text, parse_mode: "HTML" };
   expect((await call("editMessageText", edit)).description).toContain("message is not modified");
   expect(telegram.messages(2)[0]).toMatchObject({ edits: 0, from: "bot" });
@@ -60,7 +62,7 @@ test("4096 units are counted after the tags are gone, and the same text again is
 
 test("an update stays until a higher one is asked for; a second poller ends the first", async () => {
   const { updateId } = telegram.say({ chatId: 3, userId: 3, text: "a" });
-  const ask = async (params: object) => (await call("getUpdates", params)).result?.length;
+  const ask = async (params: object) => (await call<unknown[]>("getUpdates", params)).result?.length;
   expect([await ask({}), await ask({}), await ask({ offset: updateId + 1 }), await ask({})]).toEqual([1, 1, 0, 0]);
   const first = call("getUpdates", { timeout: 30 });
   await eventually(() => telegram.calls.at(-1)?.method === "getUpdates" && telegram.calls.at(-1)?.status === 0);
@@ -94,7 +96,7 @@ test("a webhook is posted to with its secret, until it says 2xx, and polling is 
 
 test("a press is answered once", async () => {
   const keyboard = { inline_keyboard: [[{ text: "go", callback_data: "word" }]] };
-  const { result } = await call("sendMessage", { chat_id: 5, text: "x", reply_markup: keyboard });
+  const { result } = await call<Sent>("sendMessage", { chat_id: 5, text: "x", reply_markup: keyboard });
   const { queryId } = telegram.press({ chatId: 5, userId: 5, messageId: result.message_id, data: "word" });
   const answer = { callback_query_id: queryId, text: "done" };
   expect([
@@ -113,7 +115,7 @@ test("it is managed over HTTP too, and has a page to talk on", async () => {
   expect(messages.map(({ messageId }) => messageId)).toEqual([said.messageId]);
   await control("POST", "/faults", { method: "getMe", kind: "429", retryAfter: 7 });
   expect(await call("getMe")).toMatchObject({ status: 429, parameters: { retry_after: 7 } });
-  expect((await call("getMe")).result.username).toBe("signalbox_bot");
+  expect((await call<{ username: string }>("getMe")).result.username).toBe("signalbox_bot");
   await control("POST", "/faults", { kind: "lose", times: 5 });
   await expect(call("getMe")).rejects.toThrow();
   await control("DELETE", "/faults");

@@ -1,4 +1,5 @@
 import { gzipSync } from "node:zlib";
+import type { Log } from "@signalbox/common/contracts/log.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { expect, test } from "vitest";
@@ -64,7 +65,7 @@ test.concurrent.each([
   await using logging = await startLogging();
   const reply = await logging.post(body);
   expect(reply).toMatchObject({ status: 400, body: { error: { code: "invalid_request" } } });
-  expect(reply.body.error.details[0].path).toBe(path);
+  expect(reply).toHaveProperty("body.error.details.0.path", path);
   expect(await logging.list()).toEqual([]);
 });
 
@@ -97,10 +98,8 @@ test.concurrent("a bad line rejects itself alone; blank lines are not counted", 
   const { status, body } = await logging.postLines(lines);
   expect(status).toBe(202);
   expect(body.accepted).toBe(bad.length);
-  expect(body.rejected.map(({ index }: { index: number }) => index)).toEqual(bad.map((_, at) => at * 2));
-  expect(body.rejected.every(({ message }: { message: string }) => message.length > 5 && message.length < 500)).toBe(
-    true,
-  );
+  expect(body.rejected.map(({ index }) => index)).toEqual(bad.map((_, at) => at * 2));
+  expect(body.rejected.every(({ message }) => message.length > 5 && message.length < 500)).toBe(true);
   expect(await logging.list()).toHaveLength(bad.length);
 });
 
@@ -112,7 +111,7 @@ test.concurrent("a bad item of an array rejects itself alone", async () => {
   const { status, body } = await logging.post(`  [${items.join(" ,\n")}]\n`);
   expect(status).toBe(202);
   expect(body.accepted).toBe(bad.length - 1);
-  expect(body.rejected.map(({ index }: { index: number }) => index)).toEqual(bad.slice(1).map((_, at) => at * 2));
+  expect(body.rejected.map(({ index }) => index)).toEqual(bad.slice(1).map((_, at) => at * 2));
 });
 
 test.concurrent("nothing is a good list too", async () => {
@@ -236,7 +235,7 @@ test.concurrent.each([
   expect((await logging.postLines([record("second", { id, ...second }), record("other")])).body.accepted).toBe(2);
   const stored = await logging.list();
   expect(stored.filter((log) => log.id === id).map(({ message }) => message)).toEqual(["first"]);
-  expect((await logging.get(`/logs/${id}`)).body.message).toBe("first");
+  expect((await logging.get<Log>(`/logs/${id}`)).body.message).toBe("first");
 });
 
 test.concurrent("an id of another time than the record's is stored once and found", async () => {

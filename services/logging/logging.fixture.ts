@@ -1,5 +1,6 @@
 /** A whole logging service on a database of its own, and clients of it; for tests only. */
-import type { Log } from "@signalbox/common/contracts/log.ts";
+import type { ErrorReply } from "@signalbox/common/contracts/errors.ts";
+import type { Log, LogList, LogReceipt } from "@signalbox/common/contracts/log.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
 import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
@@ -17,8 +18,12 @@ export const fixtureEnv = {
   LOG_LEVEL: "fatal",
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-export type Reply = { status: number; body: any; headers: Record<string, string | string[] | undefined> };
+/** The body has what the test says, or the error; which of them it is, is what the test expects of it. */
+export type Reply<T> = {
+  status: number;
+  body: T & ErrorReply;
+  headers: Record<string, string | string[] | undefined>;
+};
 
 type StartOptions = { env?: Record<string, string>; database?: TestDatabase };
 
@@ -39,10 +44,10 @@ export async function startLogging({ env: extra = {}, database: given }: StartOp
         lines.map((line) => (typeof line === "string" ? line : JSON.stringify(line))).join("\n"),
         "application/x-ndjson",
       ),
-    get: (path: string) => get(url, path),
+    get: <T = LogList>(path: string) => get<T>(url, path),
     metrics: async () => (await request(`${url}/metrics`, { headers: { authorization: basic } })).body.text(),
     async list(query = ""): Promise<Log[]> {
-      return (await get(url, `/logs?limit=1000&${query}`)).body.items;
+      return (await get<LogList>(url, `/logs?limit=1000&${query}`)).body.items;
     },
     follow: (query = "", after: number | null = null) => follow(url, query, after),
     async [Symbol.asyncDispose]() {
@@ -54,17 +59,17 @@ export async function startLogging({ env: extra = {}, database: given }: StartOp
 
 export type Logging = Awaited<ReturnType<typeof startLogging>>;
 
-export async function get(url: string, path: string): Promise<Reply> {
+export async function get<T = LogList>(url: string, path: string): Promise<Reply<T>> {
   return toReply(await request(url + path, { headers: { authorization: basic } }));
 }
 
-export async function post(url: string, body: unknown, type = "application/json"): Promise<Reply> {
+export async function post(url: string, body: unknown, type = "application/json"): Promise<Reply<LogReceipt>> {
   const bytes = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   const headers = { "x-internal-key": internalKey, "content-type": type };
   return toReply(await request(`${url}/log`, { method: "POST", headers, body: bytes }));
 }
 
-async function toReply(response: Awaited<ReturnType<typeof request>>): Promise<Reply> {
+async function toReply<T>(response: Awaited<ReturnType<typeof request>>): Promise<Reply<T>> {
   const text = await response.body.text();
   return { status: response.statusCode, body: text === "" ? null : JSON.parse(text), headers: response.headers };
 }

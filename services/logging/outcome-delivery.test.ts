@@ -1,6 +1,7 @@
 import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { OutcomeList } from "@signalbox/common/contracts/outcome.ts";
 import { buildOutcomeReporter } from "@signalbox/common/outcomes.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
@@ -35,9 +36,9 @@ test("an outcome stays on disk while logging is away, and arrives once with the 
   await using logging = await startLogging();
   const late = open(logging.url, spoolDir);
   late.report(outcome(20));
-  const stored = async () => (await logging.get("/events?limit=1000")).body.items;
+  const stored = async () => (await logging.get<OutcomeList>("/events?limit=1000")).body.items;
   await eventually(async () => (await stored()).length === 21);
-  expect(new Set((await stored()).map(({ cycle_id }: { cycle_id: string }) => cycle_id)).size).toBe(21);
+  expect(new Set((await stored()).map(({ cycle_id }) => cycle_id)).size).toBe(21);
   await late.close();
   expect(await readdir(spoolDir)).toEqual([]);
 });

@@ -1,3 +1,4 @@
+import type { OutcomeList, SignatureList } from "@signalbox/common/contracts/outcome.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { expect, test } from "vitest";
 import { basic, type Logging, startLogging } from "./logging.fixture.ts";
@@ -33,7 +34,7 @@ test.concurrent("every field of an outcome is kept, unknown ones inside extra, s
   });
   expect(await send(logging, full)).toEqual(taken);
   expect(await send(logging, event({ cycle_id: "c2", extra: null, gap: 1 }))).toEqual(taken);
-  const { body } = await logging.get("/events");
+  const { body } = await logging.get<OutcomeList>("/events");
   expect(body).toEqual({
     items: [
       expect.objectContaining({ cycle_id: "c2", staffer_id: null, turns: null, duration_ms: null, extra: { gap: 1 } }),
@@ -59,7 +60,7 @@ test.concurrent("an outcome that is delivered twice is stored once, with an id a
   for (const more of [{ id }, { id: id.toUpperCase(), turns: 2 }])
     expect(await send(logging, event(more))).toEqual(taken);
   expect(await send(logging, event({ turns: 1 }))).toEqual(taken);
-  expect((await logging.get("/events")).body.items).toHaveLength(3);
+  expect((await logging.get<OutcomeList>("/events")).body.items).toHaveLength(3);
 });
 
 test.concurrent.each([
@@ -83,7 +84,7 @@ test.concurrent("several come as an array or as lines, and a bad one rejects its
   for (const { status, body } of answers) {
     expect([status, body.accepted, body.rejected.map(({ index }: { index: number }) => index)]).toEqual([202, 2, [1]]);
   }
-  expect((await logging.get("/events")).body.items).toHaveLength(2);
+  expect((await logging.get<OutcomeList>("/events")).body.items).toHaveLength(2);
 });
 
 test.concurrent("filters select, and pages meet each outcome once", async () => {
@@ -100,7 +101,7 @@ test.concurrent("filters select, and pages meet each outcome once", async () => 
       }),
     ),
   );
-  const count = async (query: string) => (await logging.get(`/events?${query}`)).body.items.length;
+  const count = async (query: string) => (await logging.get<OutcomeList>(`/events?${query}`)).body.items.length;
   expect(await count("source=autotune")).toBe(5);
   expect(await count("ok=false")).toBe(12);
   expect(await count("sig_hash=s1&ok=true")).toBe(4);
@@ -108,14 +109,14 @@ test.concurrent("filters select, and pages meet each outcome once", async () => 
   expect(await count(`since=${new Date(Date.now() + 60_000).toISOString()}`)).toBe(0);
   const seen: string[] = [];
   for (let cursor = ""; ; ) {
-    const { body } = await logging.get(`/events?limit=7${cursor}`);
-    seen.push(...body.items.map((item: { cycle_id: string }) => item.cycle_id));
+    const { body } = await logging.get<OutcomeList>(`/events?limit=7${cursor}`);
+    seen.push(...body.items.map((item) => item.cycle_id));
     if (body.nextCursor === null) break;
     cursor = `&cursor=${body.nextCursor}`;
   }
   expect(seen).toEqual(Array.from({ length: 25 }, (_, n) => `c${24 - n}`));
-  expect((await logging.get("/events?ok=maybe")).status).toBe(400);
-  expect((await logging.get("/events?cursor=x")).status).toBe(400);
+  expect((await logging.get<OutcomeList>("/events?ok=maybe")).status).toBe(400);
+  expect((await logging.get<OutcomeList>("/events?cursor=x")).status).toBe(400);
 });
 
 test.concurrent("signatures count, rate and follow their outcomes, the latest first", async () => {
@@ -124,17 +125,17 @@ test.concurrent("signatures count, rate and follow their outcomes, the latest fi
     event({ cycle_id: `c${n}`, ok, sig_hash: "better" }),
   );
   await send(logging, [event({ sig_hash: "old", cycle_id: "x" }), ...rounds, event({ sig_hash: "new", ok: false })]);
-  const { body } = await logging.get("/events/signatures");
+  const { body } = await logging.get<SignatureList>("/events/signatures");
   expect(body.items).toMatchObject([
     { sig_hash: "new", count: 1, success_rate: 0, trend: null, recent: [false], last: { ok: false } },
     { sig_hash: "better", count: 20, success_rate: 0.5, trend: 1, last: { cycle_id: "c19", ok: true } },
     { sig_hash: "old", count: 1, success_rate: 1, trend: null, recent: [true], last: { cycle_id: "x" } },
   ]);
-  const first = (await logging.get("/events/signatures?limit=2")).body;
-  const second = (await logging.get(`/events/signatures?limit=2&cursor=${first.nextCursor}`)).body;
+  const first = (await logging.get<SignatureList>("/events/signatures?limit=2")).body;
+  const second = (await logging.get<SignatureList>(`/events/signatures?limit=2&cursor=${first.nextCursor}`)).body;
   expect([...first.items, ...second.items]).toEqual(body.items);
   expect(second.nextCursor).toBeNull();
-  expect((await logging.get("/events/signatures?sig_hash=better&ok=true")).body.items).toMatchObject([
+  expect((await logging.get<SignatureList>("/events/signatures?sig_hash=better&ok=true")).body.items).toMatchObject([
     { sig_hash: "better", count: 10, success_rate: 1 },
   ]);
 });
@@ -154,8 +155,8 @@ test.concurrent("ends of tasks stand beside the outcomes of observers", async ()
   await pool.query(end, [ids[0], "started", {}, seconds(0)]);
   await pool.query(end, [ids[0], "completed", { durationMs: 12 }, seconds(1)]);
   await pool.query(end, [ids[1], "failed", { durationMs: 30, error: { code: "agent_timeout" } }, seconds(3)]);
-  const { items } = (await logging.get("/events")).body;
-  expect(items.map((item: { source: string; cycle_id: string }) => [item.source, item.cycle_id])).toEqual([
+  const { items } = (await logging.get<OutcomeList>("/events")).body;
+  expect(items.map((item) => [item.source, item.cycle_id])).toEqual([
     ["schedule", ids[1]],
     ["bot", "bot"],
     ["task", ids[0]],
@@ -167,12 +168,12 @@ test.concurrent("ends of tasks stand beside the outcomes of observers", async ()
     duration_ms: 30,
     turns: 1,
   });
-  const list = async (query: string) => (await logging.get(`/events?${query}`)).body.items.length;
+  const list = async (query: string) => (await logging.get<OutcomeList>(`/events?${query}`)).body.items.length;
   expect(await list("source=task")).toBe(1);
   expect(await list("source=schedule&ok=false&event_kind=agent_timeout")).toBe(1);
   expect(await list("sig_hash=task:echo&ok=true")).toBe(1);
   expect(await list("source=bot")).toBe(1);
-  const first = (await logging.get("/events?limit=1")).body;
-  const second = (await logging.get(`/events?limit=1&cursor=${first.nextCursor}`)).body;
+  const first = (await logging.get<OutcomeList>("/events?limit=1")).body;
+  const second = (await logging.get<OutcomeList>(`/events?limit=1&cursor=${first.nextCursor}`)).body;
   expect(second.items).toMatchObject([{ source: "bot" }]);
 });

@@ -1,6 +1,8 @@
+import type { LogList } from "@signalbox/common/contracts/log.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { expect, test } from "vitest";
 import { type Logging, startLogging } from "./logging.fixture.ts";
+import type { LogStats } from "./stats.ts";
 import type { Place } from "./store/read-logs.ts";
 import { type SearchedLogs, searchLogs } from "./store/search-logs.ts";
 
@@ -12,9 +14,9 @@ async function pages(logging: Logging, query: string, between: () => Promise<unk
   const found: string[] = [];
   let cursor: string | null = "";
   while (cursor !== null) {
-    const { body } = await logging.get(`/logs?${query}${cursor === "" ? "" : `&cursor=${cursor}`}`);
-    found.push(...body.items.map(({ message }: { message: string }) => message));
-    cursor = body.nextCursor;
+    const page: LogList = (await logging.get(`/logs?${query}${cursor === "" ? "" : `&cursor=${cursor}`}`)).body;
+    found.push(...page.items.map(({ message }) => message));
+    cursor = page.nextCursor;
     await between();
   }
   return found;
@@ -97,7 +99,7 @@ test.concurrent("a statement that takes too long is a 503 that says how to narro
   await logging.database.pool.query(`
     alter table logs rename to stored_logs;
     create view logs as select s.* from stored_logs s, lateral (select pg_sleep(3600)) endless`);
-  const [list, stats] = await Promise.all([logging.get("/logs?service=test"), logging.get("/logs/stats")]);
+  const [list, stats] = await Promise.all([logging.get("/logs?service=test"), logging.get<LogStats>("/logs/stats")]);
   for (const { status, body, headers } of [list, stats]) {
     expect([status, body.error.code, headers["retry-after"]]).toEqual([503, "unavailable", "1"]);
     expect(body.error.message).toMatch(/narrow the time range/);
@@ -190,14 +192,16 @@ test.concurrent("stats count rows and bytes by day and service, and by bucket an
     record("x", { at: `${midnight}T00:01:02.000Z`, service: "other" }),
     record("x", { at: at(48 * 3_600_000) }),
   ]);
-  const { status, body } = await logging.get(`/logs/stats?since=${midnight}T00:00:00Z&until=${midnight}T00:10:00Z`);
+  const { status, body } = await logging.get<LogStats>(
+    `/logs/stats?since=${midnight}T00:00:00Z&until=${midnight}T00:10:00Z`,
+  );
   expect(status).toBe(200);
   expect(body).toMatchObject({ rows: 3, bucketSeconds: 5 });
   expect(body.days).toMatchObject([
     { day: midnight, service: "other", rows: 1 },
     { day: midnight, service: "test", rows: 2 },
   ]);
-  expect(body.days[1].bytes).toBeGreaterThan(11);
+  expect(body.days[1]?.bytes).toBeGreaterThan(11);
   expect(body.buckets).toEqual([
     { at: `${midnight}T00:00:00.000Z`, rows: 2, levels: { info: 1, error: 1 } },
     { at: `${midnight}T00:01:00.000Z`, rows: 1, levels: { info: 1 } },
@@ -207,5 +211,5 @@ test.concurrent("stats count rows and bytes by day and service, and by bucket an
     days: [],
     buckets: [],
   });
-  expect((await logging.get(`/logs/stats?since=${at(0)}&until=${at(1_000)}`)).status).toBe(400);
+  expect((await logging.get<LogStats>(`/logs/stats?since=${at(0)}&until=${at(1_000)}`)).status).toBe(400);
 });

@@ -4,6 +4,7 @@ import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { startLogging } from "./logging.fixture.ts";
+import type { LogStats } from "./stats.ts";
 
 const dayMs = 86_400_000;
 const record = (message: string, daysAgo = 0) => {
@@ -61,15 +62,15 @@ test.concurrent("when there is no room the oldest days go, today stays, and what
   }
   await using logging = await startLogging({ database, env: { LOG_RETENTION_MB: "7" } });
   await eventually(async () => !(await partitions(database.pool)).includes(partitionOf(3)));
-  await eventually(async () => (await logging.get("/logs/stats")).body.storage.bytes <= 7 * 1_048_576);
-  const { storage } = (await logging.get("/logs/stats")).body;
+  await eventually(async () => (await logging.get<LogStats>("/logs/stats")).body.storage.bytes <= 7 * 1_048_576);
+  const { storage } = (await logging.get<LogStats>("/logs/stats")).body;
   const left = await partitions(database.pool);
   expect(left).toContain(partitionOf(0));
-  const dropped = storage.dropped.map(({ day }: { day: string }) => `logs_${day.replaceAll("-", "")}`);
+  const dropped = storage.dropped.map(({ day }) => `logs_${day.replaceAll("-", "")}`);
   expect(dropped).toContain(partitionOf(3));
   expect(dropped).not.toContain(partitionOf(0));
   expect(storage).toMatchObject({ retentionDays: 30, maxBytes: 7 * 1_048_576, taskHistoryBytes: expect.any(Number) });
-  expect(storage.dropped[0].sizeBytes).toBeGreaterThan(1_000_000);
+  expect(storage.dropped[0]?.sizeBytes).toBeGreaterThan(1_000_000);
   const metrics = await logging.metrics();
   expect(metrics).toMatch(/signalbox_log_dropped_days_total\{reason="size",service="logging"\} [1-9]/);
   expect(metrics).toMatch(/signalbox_log_stored_bytes\{service="logging"\} [1-9]/);

@@ -2,6 +2,8 @@
 import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import type { Orchestrator } from "./orchestrator.fixture.ts";
 
@@ -12,8 +14,7 @@ export type Message = {
   headers: IncomingHttpHeaders;
   id: string;
   text: string;
-  // biome-ignore lint/suspicious/noExplicitAny: a test says what it expects of it.
-  body: any;
+  body: { data: { task: Task; event: TaskEvent } };
   response: ServerResponse;
 };
 

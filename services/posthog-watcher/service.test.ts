@@ -1,8 +1,11 @@
+import type { Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startPosthogStandIn } from "@signalbox/testing/posthog-stand-in/server.ts";
 import { startProcess, startService } from "@signalbox/testing/service-process.ts";
 import { expect, test } from "vitest";
+
+type Finding = { id: string; proposedTaskIds: string[] };
 
 const hourMs = 3_600_000;
 const authorization = `Basic ${Buffer.from("operator:a-test-password").toString("base64")}`;
@@ -14,15 +17,14 @@ const secrets = {
   LOG_LEVEL: "fatal",
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-async function ask(url: string, { method = "GET", body }: { method?: string; body?: object } = {}): Promise<any> {
+async function ask<T>(url: string, { method = "GET", body }: { method?: string; body?: object } = {}): Promise<T> {
   const init = body === undefined ? {} : { body: JSON.stringify(body) };
   const response = await fetch(url, {
     method,
     headers: { authorization, "content-type": "application/json" },
     ...init,
   });
-  return response.json();
+  return (await response.json()) as T;
 }
 
 /** Six weeks of an event up to a time. */
@@ -61,21 +63,21 @@ test("in a real fleet a finding's proposal waits, is approved, is carried out by
       },
     },
   });
-  await eventually(async () => (await ask(`${orchestrator.url}/agents`)).items.length > 0, {
+  await eventually(async () => (await ask<{ items: unknown[] }>(`${orchestrator.url}/agents`)).items.length > 0, {
     what: "the watcher's heartbeat",
   });
   const propose = { type: "posthog.flag.set", payload: { flag: "new-signup", active: false } };
   await ask(`${watcher.url}/monitors/signups`, { method: "PUT", body: { event: "signed_up", settle: "1m", propose } });
   const finding = await eventually(
     async () => {
-      const { items } = await ask(`${watcher.url}/findings`);
-      return items.find((one: { proposedTaskIds: string[] }) => one.proposedTaskIds.length > 0);
+      const { items } = await ask<{ items: Finding[] }>(`${watcher.url}/findings`);
+      return items.find((one) => one.proposedTaskIds.length > 0);
     },
     { timeoutMs: 30_000, what: "a finding with its proposal" },
   );
   expect(finding).toMatchObject({ monitor: "signups", severity: "critical" });
   const taskUrl = `${orchestrator.url}/task/${finding.proposedTaskIds[0]}`;
-  const task = await ask(taskUrl);
+  const task = await ask<Task>(taskUrl);
   expect(task).toMatchObject({
     type: "posthog.flag.set",
     status: "waiting",
@@ -86,12 +88,12 @@ test("in a real fleet a finding's proposal waits, is approved, is carried out by
 
   await ask(`${taskUrl}/approve`, { method: "POST", body: { ifVersion: task.version } });
   const ended = await eventually(async () => {
-    const seen = await ask(taskUrl);
+    const seen = await ask<TaskWithEvents>(taskUrl);
     return seen.status === "completed" && seen;
   });
   expect(posthog.state.flags[0]?.active).toBe(false);
   expect(ended.result).toMatchObject({ isChange: true, undo: { payload: { active: true } } });
-  expect(ended.events.find(({ kind }: { kind: string }) => kind === "side_effect").data).toMatchObject({
+  expect(ended.events.find(({ kind }) => kind === "side_effect")?.data).toMatchObject({
     did: "flag.set",
     flag: "new-signup",
   });

@@ -30,7 +30,7 @@ Messages of one conversation are answered in order; without --conversation each 
     const text = await readText(invocation);
     const waitSeconds = wholeOf(values, "wait", { min: 0, max: maxWait });
     const remote = await invocation.remote();
-    const { run_id } = await remote.call("/v1/events", {
+    const { run_id } = await remote.call<Run>("/v1/events", {
       method: "POST",
       body: {
         schema_version: 1,
@@ -60,8 +60,8 @@ export function untilOf({ signal }: Invocation, waitSeconds: number | undefined)
   return waitSeconds === undefined ? signal : AbortSignal.any([signal, AbortSignal.timeout(waitSeconds * 1_000)]);
 }
 
-async function readRun(remote: Remote, id: string): Promise<Run> {
-  return (await remote.call(`/v1/runs/${id}`)) as Run;
+function readRun(remote: Remote, id: string): Promise<Run> {
+  return remote.call(`/v1/runs/${id}`);
 }
 
 function show({ terminal }: Invocation, run: Run): ExitCode {

@@ -100,7 +100,7 @@ type TelegramState = {
 
 export async function checkTelegram(remote: Remote): Promise<Finding> {
   const check = "telegram mode";
-  const state = (await remote.call("/telegram/state", { service: "telegram" })) as TelegramState;
+  const state = await remote.call<TelegramState>("/telegram/state", { service: "telegram" });
   if (state.bot === null) {
     return {
       check,
@@ -122,7 +122,7 @@ export async function checkTelegram(remote: Remote): Promise<Finding> {
 export async function checkRenderToken(remote: Remote): Promise<Finding> {
   const check = "render token";
   try {
-    const { items } = (await remote.call("/render/services", { service: "renderctl" })) as { items: unknown[] };
+    const { items } = await remote.call<{ items: unknown[] }>("/render/services", { service: "renderctl" });
     return { check, state: "ok", message: `RENDER_API_TOKEN sees ${items.length} services` };
   } catch (error) {
     return {

@@ -118,7 +118,7 @@ async function checkOutside(remote: Remote, signal: AbortSignal): Promise<Findin
 }
 
 async function checkIncoming(remote: Remote, signal: AbortSignal): Promise<Finding> {
-  const { settings } = (await remote.call("/config/validate", { service: "orchestrator" })) as ConfigReport;
+  const { settings } = await remote.call<ConfigReport>("/config/validate", { service: "orchestrator" });
   const isSet = settings.some(({ key, status }) => key === "GITHUB_WEBHOOK_SECRET" && status === "set");
   return await checkWebhooks(remote, isSet, signal);
 }
@@ -159,7 +159,7 @@ async function checkService(remote: Remote, service: ServiceName, signal: AbortS
 }
 
 async function checkConfig(remote: Remote, service: ServiceName): Promise<Finding[]> {
-  const call = remote.call("/config/validate", { service }) as Promise<ConfigReport>;
+  const call = remote.call<ConfigReport>("/config/validate", { service });
   // A refused login is told of once, for all of them.
   const report = await call.catch((error: Error) => (isRefusal(error) ? { settings: [] } : Promise.reject(error)));
   const wrong = report.settings.filter(({ status }) => status === "invalid" || status === "missing");

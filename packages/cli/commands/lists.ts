@@ -24,10 +24,10 @@ function listCommand(what: {
     async run({ positionals, values, terminal, remote }) {
       noneOf(positionals);
       const query = what.toQuery?.(values) ?? {};
-      const page = await (await remote()).call(what.path, { query, ...(what.service && { service: what.service }) });
+      const asked = { query, ...(what.service && { service: what.service }) };
+      const page = await (await remote()).call<{ items: Item[]; nextCursor: string | null }>(what.path, asked);
       terminal.document(page);
-      const items = page.items as Item[];
-      const rows = items.map((item) => what.shown.toRow(item, Date.now()));
+      const rows = page.items.map((item) => what.shown.toRow(item, Date.now()));
       if (rows.length === 0) terminal.line(what.shown.none);
       else for (const line of toTable(what.shown.heads, rows)) terminal.line(line);
       if (page.nextCursor) terminal.note(`these are the first ${rows.length}; the dashboard has all of them`);

@@ -1,4 +1,4 @@
-import type { Log } from "@signalbox/common/contracts/log.ts";
+import type { Log, LogList } from "@signalbox/common/contracts/log.ts";
 import { type Command, exitCodes, type Invocation, noneOf, sinceOf, textOf, type Values, wholeOf } from "../command.ts";
 import type { Remote, StreamMessage } from "../remote.ts";
 import { plain, type Terminal } from "../terminal.ts";
@@ -34,10 +34,10 @@ export const logs: Command = {
     const filter = toFilter(values);
     const remote = await invocation.remote();
     const limit = wholeOf(values, "limit", { min: 1, max: 1_000 }) ?? 100;
-    const read = () => remote.call("/logs", { service, query: { ...filter, since: sinceOf(values), limit } });
+    const read = () => remote.call<LogList>("/logs", { service, query: { ...filter, since: sinceOf(values), limit } });
     if (values.follow === true) await follow(invocation, remote, { filter, read });
     else {
-      const page = (await read()) as { items: Log[]; nextCursor: string | null };
+      const page = await read();
       terminal.document(page);
       for (const record of page.items.toReversed()) show(record, terminal);
       if (page.items.length === 0) terminal.note("no record is like that");

@@ -1,21 +1,11 @@
 import { setTimeout as delay } from "node:timers/promises";
+import type { Adoption, BlueprintApply, BlueprintPlan, DriftList } from "@signalbox/common/contracts/blueprint.ts";
 import { type Command, type ExitCode, exitCodes, type Invocation, noneOf, textOf, usageError } from "../command.ts";
 import type { Remote } from "../remote.ts";
 import { plain, type Terminal, toTable } from "../terminal.ts";
 
 const service = "renderctl" as const;
 const pollMs = 1_000;
-
-type Change = { field: string; from?: unknown; to?: unknown };
-type Step = { id: string; resource: string; action: string; changes: Change[]; causesDeploy: boolean };
-type Plan = {
-  planId?: string;
-  steps: Step[];
-  blocked?: unknown[];
-  needsValue?: unknown[];
-  unmanaged?: unknown[];
-  orphans?: unknown[];
-};
 
 const actions: Record<string, (invocation: Invocation) => Promise<ExitCode>> = { plan, apply, drift, adopt };
 
@@ -44,21 +34,20 @@ async function plan({ values, terminal, remote }: Invocation): Promise<ExitCode>
   return exitCodes.done;
 }
 
-function makePlan(remote: Remote, prune: boolean): Promise<Plan> {
+function makePlan(remote: Remote, prune: boolean): Promise<BlueprintPlan> {
   const body = { dryRun: true, ...(prune && { prune }) };
   return remote.call("/render/blueprint/apply", { service, method: "POST", body, timeoutMs: 120_000 });
 }
 
-const signs: Record<string, string> = { create: "+", update: "~", delete: "-", link: "~", deploy: ">" };
+const signs = { create: "+", update: "~", delete: "-", link: "~", deploy: ">" };
 const colours = { create: "green", update: "yellow", delete: "red", link: "yellow", deploy: "blue" } as const;
 
-function showPlan(made: Plan, { line, paint }: Terminal): void {
+function showPlan(made: BlueprintPlan, { line, paint }: Terminal): void {
   for (const step of made.steps) {
-    const colour = colours[step.action as keyof typeof colours] ?? "reset";
     line(
       paint(
-        colour,
-        `${signs[step.action] ?? "?"} ${step.action} ${plain(step.resource)}${step.causesDeploy ? "  (deploys)" : ""}`,
+        colours[step.action],
+        `${signs[step.action]} ${step.action} ${plain(step.resource)}${step.causesDeploy ? "  (deploys)" : ""}`,
       ),
     );
     for (const { field, from, to } of step.changes) line(`    ${plain(field)}: ${show(from)} -> ${show(to)}`);
@@ -68,7 +57,7 @@ function showPlan(made: Plan, { line, paint }: Terminal): void {
     "needs a value": made.needsValue,
     "not in the blueprint": made.unmanaged,
   })) {
-    for (const item of list ?? []) line(paint("yellow", `! ${what}: ${show(item)}`));
+    for (const item of list) line(paint("yellow", `! ${what}: ${show(item)}`));
   }
   line(made.steps.length === 0 ? "Render is as the blueprint says" : `${made.steps.length} steps, plan ${made.planId}`);
 }
@@ -81,7 +70,7 @@ async function apply({ values, terminal, remote, signal }: Invocation): Promise<
   const there = await remote();
   const planId = textOf(values, "plan") ?? (await agree(there, values.yes === true, terminal, values.prune === true));
   if (planId === null) return exitCodes.done;
-  const started = await there.call("/render/blueprint/apply", {
+  const started = await there.call<{ applyId: string | null }>("/render/blueprint/apply", {
     service,
     method: "POST",
     body: { dryRun: false, planId },
@@ -102,18 +91,17 @@ async function agree(remote: Remote, isAgreed: boolean, terminal: Terminal, prun
     terminal.document(made);
     return null;
   }
-  if (isAgreed) return made.planId ?? null;
+  if (isAgreed) return made.planId;
   if (!terminal.isInteractive) throw usageError("say --yes, or --plan ID of the plan that you saw");
-  return (await terminal.confirm("apply this plan?")) ? (made.planId ?? null) : null;
+  return (await terminal.confirm("apply this plan?")) ? made.planId : null;
 }
 
 type Following = Pick<Invocation, "terminal" | "signal">;
-type Ledger = { state: string; error?: string | null; steps: { id: string; resource: string; state: string }[] };
 
 async function followApply(remote: Remote, id: string, { terminal, signal }: Following): Promise<ExitCode> {
   const told = new Set<string>();
   for (;;) {
-    const ledger = (await remote.call(`/render/applies/${id}`, { service })) as Ledger;
+    const ledger = await remote.call<BlueprintApply>(`/render/applies/${id}`, { service });
     tellSteps(ledger, told, terminal);
     if (ledger.state === "done" || ledger.state === "failed") {
       terminal.document(ledger);
@@ -124,7 +112,7 @@ async function followApply(remote: Remote, id: string, { terminal, signal }: Fol
   }
 }
 
-function tellSteps({ steps }: Ledger, told: Set<string>, terminal: Terminal): void {
+function tellSteps({ steps }: BlueprintApply, told: Set<string>, terminal: Terminal): void {
   for (const { state, resource } of steps) {
     const line = `${state} ${plain(resource)}`;
     if (!told.has(line)) terminal.note(line);
@@ -133,26 +121,24 @@ function tellSteps({ steps }: Ledger, told: Set<string>, terminal: Terminal): vo
 }
 
 async function drift({ terminal, remote }: Invocation): Promise<ExitCode> {
-  const found = await (await remote()).call("/render/drift", { service, timeoutMs: 120_000 });
+  const found = await (await remote()).call<DriftList>("/render/drift", { service, timeoutMs: 120_000 });
   terminal.document(found);
-  const rows = (found.items as Record<string, unknown>[]).map((item) => [
-    String(item.resource),
-    String(item.field),
-    String(item.kind),
-    show(item.expected),
-    show(item.actual),
+  const rows = found.items.map(({ resource, field, kind, expected, actual }) => [
+    resource,
+    field,
+    kind,
+    show(expected),
+    show(actual),
   ]);
   if (rows.length === 0) terminal.line("no drift: Render is as the blueprint says");
   else for (const line of toTable(["resource", "field", "kind", "expected", "actual"], rows)) terminal.line(line);
   return exitCodes.done;
 }
 
-type Adoption = { patch: string; left: { resource: string; field: string; reason: string }[] };
-
 /** The patch alone is on stdout, so that it can be piped. */
 async function adopt({ terminal, remote }: Invocation): Promise<ExitCode> {
   const asked = { service, method: "POST", body: {}, timeoutMs: 120_000 } as const;
-  const made = (await (await remote()).call("/render/drift/adopt", asked)) as Adoption;
+  const made = await (await remote()).call<Adoption>("/render/drift/adopt", asked);
   terminal.document(made);
   if (made.patch !== "") terminal.line(made.patch.trimEnd());
   for (const { resource, field, reason } of made.left) terminal.note(plain(`left: ${resource} ${field} ${reason}`));

@@ -52,10 +52,10 @@ export const run: Command = {
     const body = { type, source: "cli", ...(await readPayload(payload, invocation)), ...toTerms(values) };
     const remote = await invocation.remote();
     const key = textOf(values, "idempotency-key") ?? `cli:${uuidv7()}`;
-    const made = (await remote.call("/task", { method: "POST", body, headers: { "idempotency-key": key } })) as Task;
+    const made = await remote.call<Task>("/task", { method: "POST", body, headers: { "idempotency-key": key } });
     if (values["no-wait"] === true) return showTask(invocation, made);
     const ended = await waitForEnd(remote, made.id, { terminal, signal: untilOf(invocation, waitSeconds) });
-    return showTask(invocation, ended ?? ((await remote.call(`/task/${made.id}`)) as Task));
+    return showTask(invocation, ended ?? (await remote.call<Task>(`/task/${made.id}`)));
   },
 };
 

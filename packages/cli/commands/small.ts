@@ -1,17 +1,16 @@
 import { spawn } from "node:child_process";
 import { type Command, CommandError, exitCodes, noneOf } from "../command.ts";
 
+type Pairing = { url: string; code: string; expiresAt: string };
+
 export const pair: Command = {
   name: "pair",
   usage: "",
   summary: "Let a Telegram account in: prints a link that works once, for ten minutes",
   async run({ positionals, terminal, remote }) {
     noneOf(positionals);
-    const pairing = await (await remote()).call("/telegram/pairings", {
-      service: "telegram",
-      method: "POST",
-      body: {},
-    });
+    const asked = { service: "telegram", method: "POST", body: {} } as const;
+    const pairing = await (await remote()).call<Pairing>("/telegram/pairings", asked);
     terminal.document(pairing);
     terminal.line(
       `${pairing.url}\nopen it on the phone before ${pairing.expiresAt}, or send the bot: /start ${pairing.code}`,

@@ -59,7 +59,7 @@ export const task: Command = {
 };
 
 async function getTask({ terminal, remote }: Invocation, words: string[]): Promise<ExitCode> {
-  const found = (await (await remote()).call(`/task/${onlyOne(words, "task")}`)) as TaskWithEvents;
+  const found = await (await remote()).call<TaskWithEvents>(`/task/${onlyOne(words, "task")}`);
   terminal.document(found);
   describe(found, terminal);
   for (const event of found.events) {
@@ -108,7 +108,7 @@ async function listTasks({ values, terminal, remote }: Invocation, words: string
     cursor: textOf(values, "cursor"),
     limit: wholeOf(values, "limit", { min: 1, max: 200 }) ?? 20,
   };
-  const page = (await (await remote()).call("/tasks", { query })) as TaskList;
+  const page = await (await remote()).call<TaskList>("/tasks", { query });
   terminal.document(page);
   const rows = page.items.map((one) => [
     one.id,
@@ -133,7 +133,7 @@ function statusesOf(values: Values): string | undefined {
 async function watchTask({ terminal, remote, signal }: Invocation, words: string[]): Promise<ExitCode> {
   const id = onlyOne(words, "task");
   const there = await remote();
-  const read = async () => (await there.call(`/task/${id}`)) as Task;
+  const read = () => there.call<Task>(`/task/${id}`);
   const before = await read();
   if (before.status === "waiting") tellWaiting(before, terminal);
   const watching = { terminal, signal, known: before.version };
@@ -146,12 +146,10 @@ async function watchTask({ terminal, remote, signal }: Invocation, words: string
 async function act({ values, terminal, remote }: Invocation, words: string[], action: string): Promise<ExitCode> {
   const id = onlyOne(words, "task");
   const reason = textOf(values, "reason");
-  const changed = (await (
-    await remote()
-  ).call(`/task/${id}/${action}`, {
+  const changed = await (await remote()).call<Task>(`/task/${id}/${action}`, {
     method: "POST",
     body: reason === undefined ? {} : { reason },
-  })) as Task;
+  });
   terminal.document(changed);
   describe(changed, terminal);
   return exitCodes.done;
@@ -169,7 +167,7 @@ async function decide(invocation: Invocation, words: string[], verdict: "approve
   }
   const note = textOf(values, "note");
   const body = { ifVersion, ...(note === undefined ? {} : { note }) };
-  const decided = (await (await remote()).call(`/task/${id}/${verdict}`, { method: "POST", body })) as Task;
+  const decided = await (await remote()).call<Task>(`/task/${id}/${verdict}`, { method: "POST", body });
   terminal.document(decided);
   describe(decided, terminal);
   return exitCodes.done;
@@ -179,7 +177,7 @@ async function showAndAsk({ terminal, remote }: Invocation, id: string, verdict:
   if (!terminal.isInteractive || terminal.isJson) {
     throw usageError(`say which version you saw: signalbox task ${verdict} ${id} --if-version N`);
   }
-  const seen = (await (await remote()).call(`/task/${id}`)) as TaskWithEvents;
+  const seen = await (await remote()).call<TaskWithEvents>(`/task/${id}`);
   describe(seen, terminal);
   if (hasEnded(seen)) throw usageError(`the task is ${seen.status}; there is nothing to ${verdict}`);
   return (await terminal.confirm(`${verdict} version ${seen.version}?`)) ? seen.version : null;
@@ -190,9 +188,9 @@ async function answer({ values, terminal, remote }: Invocation, words: string[])
   if (id === undefined || rest.length === 0) throw usageError("signalbox task input <id> <answer>");
   const there = await remote();
   const named = wholeOf(values, "if-version", { min: 1, max: 2_147_483_647 });
-  const ifVersion = named ?? ((await there.call(`/task/${id}`)) as Task).version;
+  const ifVersion = named ?? (await there.call<Task>(`/task/${id}`)).version;
   const body = { ifVersion, input: toInput(rest.join(" ")) };
-  const answered = (await there.call(`/task/${id}/input`, { method: "POST", body })) as Task;
+  const answered = await there.call<Task>(`/task/${id}/input`, { method: "POST", body });
   terminal.document(answered);
   describe(answered, terminal);
   return exitCodes.done;

@@ -50,8 +50,8 @@ async function followOnce(remote: Remote, id: string, watch: Watch): Promise<Tas
   return hasEnded(now) ? now : null;
 }
 
-async function readTask(remote: Remote, id: string): Promise<Task> {
-  return (await remote.call(`/task/${id}`)) as Task;
+function readTask(remote: Remote, id: string): Promise<Task> {
+  return remote.call(`/task/${id}`);
 }
 
 function tell({ event, task }: Frame & { type: "task" }, watch: Watch): void {

@@ -64,6 +64,7 @@ export const OutcomeQuery = Type.Object({ ...filters, ...paging }, closed);
 export type OutcomeQuery = Static<typeof OutcomeQuery>;
 
 export const OutcomeList = List(Outcome);
+export type OutcomeList = Static<typeof OutcomeList>;
 
 /** All outcomes of one signature together. */
 export const Signature = Type.Object(
@@ -87,3 +88,4 @@ export const Signature = Type.Object(
 export type Signature = Static<typeof Signature>;
 
 export const SignatureList = List(Signature);
+export type SignatureList = Static<typeof SignatureList>;
