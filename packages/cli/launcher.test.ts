@@ -49,7 +49,7 @@ test.each([
   "node /usr/bin/npx --yes pnpm start",
   "/usr/bin/node --no-warnings /usr/lib/node_modules/npm/bin/npm-cli.js start",
   "pnpm start",
-  "/home/me/.npm/_npx/0a1b/node_modules/.bin/pnpm start",
+  "/srv/me/.npm/_npx/0a1b/node_modules/.bin/pnpm start",
   "node /usr/lib/node_modules/corepack/dist/pnpm.js start",
 ])("%s is a launcher", (command) => {
   expect(isLauncher(command)).toBe(true);
@@ -60,7 +60,7 @@ test.each([
   "sh -c 'pnpm' start",
   "timeout 60 npx pnpm start",
   "python3 watch.py npx pnpm start",
-  "node /home/npm/run.ts",
+  "node /srv/npm/run.ts",
   "",
 ])("%j is none, whatever it names", (command) => {
   expect(isLauncher(command)).toBe(false);
