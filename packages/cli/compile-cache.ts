@@ -23,8 +23,9 @@ export function compileCacheFolder(repository: string): string {
  *   a young generation of 16 MB, the default, is mostly garbage in services that hold this little: 30 MB each
  *   the optimizing compiler for WebAssembly is loaded for one small HTTP parser: 10 MB
  *   glibc gives every thread a heap of its own: 4 MB
+ *   what loading the program has left behind, which it may look for itself (see `runMain`): 10 MB
  */
-export const serviceFlags = ["--max-semi-space-size=4", "--liftoff-only"];
+export const serviceFlags = ["--max-semi-space-size=4", "--liftoff-only", "--expose-gc"];
 /*
  * Logging holds little at once, whatever is sent to it; but with a whole machine to grow into, V8 rarely looks for what is garbage
  * of a flood: 300 MB instead of 180. A larger young generation would spare it a tenth of its time under load, and takes it to 200.
