@@ -214,3 +214,19 @@ test("a killed supervisor leaves nothing running, and the next start takes over 
   const task = await client.createTask({ after: "SIGKILL" });
   expect((await client.whenEnded(task.id)).status).toBe("completed");
 });
+
+test("a second Ctrl-C stops at once what a task keeps running, and says no more than that", {
+  timeout: 120_000,
+}, async () => {
+  const slow = await client.createTask({ delayMs: 60_000 });
+  await eventually(async () => (await client.getTask(slow.id)).status === "running");
+  process.kill(fleet.pid, "SIGINT");
+  await fleet.says(/Stopping \(SIGINT\)/);
+  // Within a moment of the first it would be the same press, which a launcher has passed on.
+  await eventually(() => {
+    process.kill(fleet.pid, "SIGINT");
+    return fleet.output().includes("Stopping at once");
+  });
+  expect(await fleet.exited).toEqual({ code: 1, signal: null });
+  expect(fleet.output()).not.toContain("did not end in time");
+});

@@ -88,7 +88,9 @@ export function buildFleet(options: FleetOptions): FleetHandle {
 
 async function startFleet(given: Boot): Promise<Fleet> {
   const { signal } = given;
-  await ensurePortsFree(await listPorts(given), given.wasAbandoned ? leftoverPatienceMs : 0);
+  await ensurePortsFree(await listPorts(given), given.wasAbandoned ? leftoverPatienceMs : 0, () =>
+    given.output.warn("the fleet that was killed here is still ending; waiting for its ports"),
+  );
   const { boot, emulators } = await rehearse(given);
   const compiled = warmCompileCache(boot.repository, await listPrograms(boot.repository)).catch((error) =>
     boot.output.warn(`sources are compiled at every start: ${messageOf(error)}`),

@@ -30,14 +30,16 @@ export type PortUse = { port: number; usedBy: string };
  * Refuses the first port that something else listens on.
  *
  * @param patienceMs how long a port may stay busy: processes of a killed fleet need a moment to end
+ * @param onWait called once when one is busy and there is patience left
  */
-export async function ensurePortsFree(uses: PortUse[], patienceMs: number): Promise<void> {
+export async function ensurePortsFree(uses: PortUse[], patienceMs: number, onWait?: () => void): Promise<void> {
   const giveUpAt = performance.now() + patienceMs;
-  for (;;) {
+  for (let isFirst = true; ; isFirst = false) {
     const busy = await Promise.all(uses.map(async (use) => ((await isFree(use.port)) ? null : use)));
     const first = busy.find((use) => use !== null);
     if (!first) return;
     if (performance.now() >= giveUpAt) throw portBusy(first);
+    if (isFirst) onWait?.();
     await delay(100);
   }
 }

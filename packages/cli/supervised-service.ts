@@ -46,6 +46,7 @@ export function superviseService(plan: ServicePlan, options: SupervisionOptions)
     pid: 0,
     child: null,
     isStopping: false,
+    isKilled: false,
     hasEverStarted: false,
     hasFailed: false,
     isRestartWanted: false,
@@ -71,13 +72,14 @@ export function superviseService(plan: ServicePlan, options: SupervisionOptions)
     async stop() {
       life.isStopping = true;
       wakeUp();
-      if (life.child && !(await stopChild(life.child))) {
+      if (life.child && !(await stopChild(life.child)) && !life.isKilled) {
         options.output.warn(`${plan.name} did not end in time and was killed`);
       }
       await running;
     },
     async kill() {
       life.isStopping = true;
+      life.isKilled = true;
       wakeUp();
       life.child?.kill();
       await running;
@@ -89,6 +91,8 @@ type Life = {
   pid: number;
   child: Child | null;
   isStopping: boolean;
+  /** Whoever stops it has no patience: that it did not end by itself is no news. */
+  isKilled: boolean;
   hasEverStarted: boolean;
   hasFailed: boolean;
   isRestartWanted: boolean;
