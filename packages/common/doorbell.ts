@@ -1,11 +1,11 @@
 /**
  * Wakes loops in this process and, through PostgreSQL's NOTIFY, in every other one. It carries no data: whoever hears it looks
- * at the tables. A NOTIFY inside each write would serialise all commits, so it goes out beside them: the first at once, then
- * at most one in 20 ms a channel. Everything works without it, by polling.
+ * at the tables. A NOTIFY inside each write would serialise all commits, so it goes out beside them, at most once in 20 ms for
+ * whatever was rung. Everything works without it, by polling.
  */
 import pg from "pg";
 import { buildRinging } from "./ringing.ts";
-import type { Pool } from "./sql.ts";
+import { exec, type Pool, sql } from "./sql.ts";
 
 const reconnectMs = 1_000;
 
@@ -21,8 +21,8 @@ export type DoorbellOptions = { pool: Pool; url: string; name: string; self: str
 
 export function buildDoorbell({ pool, url, name, self, onError }: DoorbellOptions): Doorbell {
   // The sender's name lets it not wake itself a second time.
-  const ringing = buildRinging((channel) => {
-    pool.query("select pg_notify($1, $2)", [channel, self]).catch(onError);
+  const ringing = buildRinging((channels) => {
+    exec(pool, sql`select pg_notify(channel, ${self}) from unnest(${channels}::text[]) channel`).catch(onError);
   });
   let client: pg.Client | null = null;
   let stopped = false;

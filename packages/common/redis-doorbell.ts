@@ -27,9 +27,9 @@ export function buildRedisDoorbell({ url, self, onAway, onBack }: RedisDoorbellO
   let client: Client | null = null;
   let stopped = false;
   let isAway = false;
-  const ringing = buildRinging((channel) => {
+  const ringing = buildRinging((channels) => {
     // Nobody is told while it is away: the connection's own error has said so, and all look when it is back.
-    client?.publish(channel, self).catch(() => undefined);
+    for (const channel of channels) client?.publish(channel, self).catch(() => undefined);
   });
 
   function fail(error: unknown): void {

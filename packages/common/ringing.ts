@@ -1,6 +1,8 @@
-/** What is the same for every doorbell: the listeners of this process, and at most one message in 20 ms a channel for the others. */
+/** What is the same for every doorbell: the listeners of this process, and at most one message in 20 ms for the others. */
 
 const coalesceMs = 20;
+/** After a silence: what is rung together goes out together, and whoever rang has its own next statement on the way first. */
+const leadMs = 2;
 
 export type Ringing = {
   /** Calls this process's listeners now, and the other processes' soon. */
@@ -11,37 +13,36 @@ export type Ringing = {
   /** Something may have been missed. */
   callAll(): void;
   channels(): string[];
-  /** From now on rings are heard in this process alone. */
+  /** Sends what is still to be sent; from now on rings are heard in this process alone. */
   stop(): void;
 };
 
-/** @param send tells the other processes; the first ring at once, the later ones of 20 ms together */
-export function buildRinging(send: (channel: string) => void): Ringing {
+/** @param send tells the other processes that all of these were rung, each channel once */
+export function buildRinging(send: (channels: string[]) => void): Ringing {
   const listeners = new Map<string, (() => void)[]>();
-  const pending = new Map<string, { again: boolean }>();
+  const rung = new Set<string>();
+  let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
   function call(channel: string): void {
     for (const listener of listeners.get(channel) ?? []) listener();
   }
 
-  function tell(channel: string): void {
-    const window = { again: false };
-    pending.set(channel, window);
-    send(channel);
-    setTimeout(() => {
-      pending.delete(channel);
-      if (window.again && !stopped) tell(channel);
-    }, coalesceMs).unref();
+  /** With nothing to send there is silence again, and the next ring need not wait long. */
+  function flush(): void {
+    timer = undefined;
+    if (rung.size === 0) return;
+    send([...rung]);
+    rung.clear();
+    if (!stopped) timer = setTimeout(flush, coalesceMs).unref();
   }
 
   return {
     ring(channel) {
       call(channel);
       if (stopped) return;
-      const window = pending.get(channel);
-      if (window) window.again = true;
-      else tell(channel);
+      rung.add(channel);
+      timer ??= setTimeout(flush, leadMs).unref();
     },
     on(channel, listener) {
       listeners.set(channel, [...(listeners.get(channel) ?? []), listener]);
@@ -53,6 +54,8 @@ export function buildRinging(send: (channel: string) => void): Ringing {
     channels: () => [...listeners.keys()],
     stop() {
       stopped = true;
+      clearTimeout(timer);
+      flush();
     },
   };
 }

@@ -50,7 +50,9 @@ export type Tail = {
 
 const pageRows = 500;
 const pollMs = 1_000;
-const defaultSpacingMs = 8;
+const defaultSpacingMs = 5;
+/** From a ring to the poll: whoever rang has its own next statement on the way first, and what follows at once comes with it. */
+const leadMs = 3;
 /** Between two looks at a barrier that an open transaction holds back. */
 const barrierMs = 4;
 const failedMs = 500;
@@ -128,6 +130,7 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
     if (barrier.isOpen()) return rest(barrierMs, signal);
     await rest(spacingMs, signal);
     await bell.heard(pollMs * (0.9 + 0.2 * Math.random()), signal);
+    await rest(leadMs, signal);
   }
 
   return {
