@@ -15,7 +15,7 @@ import { findBinaries, reachableBinaries } from "@signalbox/testing/postgres-bin
 import { messageOf, SetupError, systemCode } from "@signalbox/testing/setup-error.ts";
 import { ensureSystemUser, findClosedFolder, type SystemUser } from "@signalbox/testing/system-user.ts";
 import pg from "pg";
-import { explainHome, findText, noRoom } from "./home.ts";
+import { explainHome, findText, noRoom, tellsNoRoom } from "./home.ts";
 import { portBusy } from "./ports.ts";
 import { findCommandLine } from "./process-identity.ts";
 
@@ -195,7 +195,7 @@ async function startPatiently(
 /** One sentence for what can keep a server from starting; anything else is passed on as it is. */
 export function explainServer(error: unknown, { home, port }: { home: string; port: number }): unknown {
   if (!(error instanceof ServerStartError)) return explainHome(home, error);
-  if (/No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(error.log)) return noRoom(home);
+  if (tellsNoRoom(error.log)) return noRoom(home);
   if (/Address already in use/.test(error.log)) return portBusy({ port, usedBy: "the embedded PostgreSQL" });
   if (/Permission denied/.test(error.log)) {
     return new SetupError(

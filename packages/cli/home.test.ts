@@ -9,6 +9,7 @@ const said = (error: unknown) => (error instanceof SetupError ? error.message : 
 
 test.each([
   ["ENOSPC", "the disk that holds /data/fleet has no room left"],
+  ["53100", "the disk that holds /data/fleet has no room left"],
   ["EDQUOT", "the disk that holds /data/fleet has no room left"],
   ["EACCES", "cannot write to the data folder /data/fleet"],
   ["EROFS", "cannot write to the data folder /data/fleet"],

@@ -35,10 +35,17 @@ export function explainHome(home: string, error: unknown): unknown {
       return new SetupError(`the data folder ${home} is not a folder (${said}); set SIGNALBOX_HOME to another path`);
     case "ENOSPC":
     case "EDQUOT":
+    // PostgreSQL's own name for it.
+    case "53100":
       return noRoom(home);
     default:
       return error;
   }
+}
+
+/** Whether what PostgreSQL wrote speaks of a disk without room. */
+export function tellsNoRoom(text: string): boolean {
+  return /No space left on device|Disk quota exceeded|wrote only \d+ of \d+ bytes/.test(text);
 }
 
 export function noRoom(home: string): SetupError {

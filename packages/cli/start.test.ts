@@ -1,8 +1,10 @@
 import { mkdir, stat, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
 import { join } from "node:path";
+import { emptyDatabase } from "@signalbox/testing/database.ts";
 import { claimPortRange } from "@signalbox/testing/free-port.ts";
 import { startProcess } from "@signalbox/testing/service-process.ts";
+import { openSession } from "@signalbox/testing/session.ts";
 import { isRoot } from "@signalbox/testing/system-user.ts";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "./fixtures/fleet-fixture.ts";
@@ -72,6 +74,18 @@ test.concurrent.each([
   expect(said).toContain(message);
   expect(said.split("\n")).toHaveLength(1);
   expect(said).not.toContain("hunter2");
+});
+
+test.concurrent.each([
+  ["can only be read", "alter database :db set default_transaction_read_only = on", "name the one that can be written"],
+  ["its user cannot change", "revoke create on schema public from public, pg_database_owner", "make it the owner"],
+  ["is somebody else's", "create table tasks (id int)", "give Signalbox an empty one of its own"],
+])("a database that %s is one sentence with what to do", async (_what, statement, remedy) => {
+  const url = await emptyDatabase();
+  await using session = await openSession(url);
+  await session.query(statement.replace(":db", new URL(url).pathname.slice(1)));
+  const { code, said } = await startRefused({ DATABASE_URL: url });
+  expect([code, said]).toEqual([1, expect.stringMatching(`^  database .*\nSignalbox cannot start: .*${remedy}$`)]);
 });
 
 test.concurrent("a database that never answers is told after seconds", async () => {

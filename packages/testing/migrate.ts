@@ -3,7 +3,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { type MigrationBuilder, runner } from "node-pg-migrate";
 import pg from "pg";
 import { migrationFile, migrationsDir, migrationsTable } from "./schema-state.ts";
-import { messageOf } from "./setup-error.ts";
+import { messageOf, systemCode } from "./setup-error.ts";
 
 /*
  * Brings a database to the newest schema. Any number of starts may call it at the same time.
@@ -68,7 +68,8 @@ async function tryMigrate({ url, dir = migrationsDir, count, onProgress }: Migra
   } catch (error) {
     const message = describe(error, current);
     if (isBusy(error)) return { kind: "busy", message, cause: error };
-    throw current === null ? error : new MigrationError(message, { cause: error });
+    // What the database or the system says has a code, and is for the caller to explain.
+    throw current === null && systemCode(error) !== null ? error : new MigrationError(message, { cause: error });
   } finally {
     await client.end();
   }
@@ -125,6 +126,7 @@ function isBusy(error: unknown): boolean {
 }
 
 function describe(error: unknown, current: string | null): string {
-  if (current === null) return `the schema cannot be brought up to date: ${messageOf(error)}`;
-  return `migration ${current} failed: ${messageOf(error)}`;
+  // The library adds the stack of what it caught.
+  const [said] = messageOf(error).split("\n");
+  return current === null ? `the schema cannot be brought up to date: ${said}` : `migration ${current} failed: ${said}`;
 }
