@@ -1,6 +1,16 @@
 import { expect, test } from "vitest";
 import { toLog, toTask } from "../../test/records.ts";
-import { isFixed, matchesRow, parseFilter, parseSearch, toApi, toSearch, withValues, writeFilter } from "./filter.ts";
+import {
+  isFixed,
+  matchesRow,
+  parseFilter,
+  parseSearch,
+  toApi,
+  toSearch,
+  withToggled,
+  withValues,
+  writeFilter,
+} from "./filter.ts";
 import { logVocabulary, taskVocabulary } from "./vocabularies.ts";
 
 const now = Date.parse("2026-11-21T12:00:00.000Z");
@@ -102,4 +112,7 @@ test("setting a key replaces it and keeps the others", () => {
     "type:echo status:queued",
   );
   expect(writeFilter(withValues(terms("status:failed type:echo"), "status", []), taskVocabulary)).toBe("type:echo");
+  const both = withToggled(terms("status:failed type:echo"), "status", "queued");
+  expect(writeFilter(both, taskVocabulary)).toBe("type:echo status:failed,queued");
+  expect(writeFilter(withToggled(both, "status", "failed"), taskVocabulary)).toBe("type:echo status:queued");
 });

@@ -240,6 +240,16 @@ export function withValues(terms: readonly Term[], param: string, values: readon
   return values.length === 0 ? others : [...others, { param, values: [...values], negated: false }];
 }
 
+/** With the value added to those of its member, or taken away where it is one of them. */
+export function withToggled(terms: readonly Term[], param: string, value: string): Term[] {
+  const chosen = valuesOf(terms, param);
+  return withValues(
+    terms,
+    param,
+    chosen.includes(value) ? chosen.filter((other) => other !== value) : [...chosen, value],
+  );
+}
+
 export function valuesOf(terms: readonly Term[], param: string): readonly string[] {
   return terms.find((term) => term.param === param && !term.negated)?.values ?? [];
 }

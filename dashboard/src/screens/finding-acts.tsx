@@ -5,6 +5,7 @@ import { settings } from "../app/settings.ts";
 import type { Finding, FindingAct } from "../domain/finding.ts";
 import { formatDateTime } from "../domain/time.ts";
 import { ConfirmCall } from "../ui/call.tsx";
+import { Toggle } from "../ui/field.tsx";
 import { toast } from "../ui/toast.tsx";
 
 const words: Record<FindingAct, { title: string; button: string; text: string; done: string }> = {
@@ -122,17 +123,9 @@ function ReasonField({ text, act }: { text: Signal<string>; act: FindingAct }) {
       {act === "decline" && (
         <div class="toggles">
           {reasons.map((reason) => (
-            <button
-              key={reason}
-              type="button"
-              class="toggle"
-              aria-pressed={text.value === reason}
-              onClick={() => {
-                text.value = reason;
-              }}
-            >
+            <Toggle key={reason} pressed={text.value === reason} onPress={() => (text.value = reason)}>
               {reason}
-            </button>
+            </Toggle>
           ))}
         </div>
       )}

@@ -2,10 +2,11 @@ import { useApp } from "../app/context.ts";
 import { useItems, useReloadOn } from "../app/items.ts";
 import { hasNewsOf } from "../app/news.ts";
 import { search } from "../app/router.ts";
-import { matchesRow, toApi, valuesOf, withValues } from "../domain/filter.ts";
+import { matchesRow, toApi, valuesOf, withToggled } from "../domain/filter.ts";
 import { type Finding, type FindingStatus, findingStatuses, type Severity } from "../domain/finding.ts";
 import { findingVocabulary } from "../domain/vocabularies-more.ts";
 import { CallProblem, useCall } from "../ui/call.tsx";
+import { Toggle } from "../ui/field.tsx";
 import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
 import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
 import { CopyCurl, Gate, MoreButton, pickTab, Tabs, useLinkKeys } from "../ui/screen-parts.tsx";
@@ -97,27 +98,17 @@ function FindingsTab() {
 
 function StatusToggles({ filter }: { filter: FilterState }) {
   const chosen = valuesOf(filter.terms, "status");
-  const toggle = (status: string) =>
-    filter.setTerms(
-      withValues(
-        filter.terms,
-        "status",
-        chosen.includes(status) ? chosen.filter((other) => other !== status) : [...chosen, status],
-      ),
-    );
   return (
     <fieldset class="toggles">
       <legend class="hidden">Status</legend>
       {findingStatuses.map((status) => (
-        <button
+        <Toggle
           key={status}
-          type="button"
-          class="toggle"
-          aria-pressed={chosen.includes(status)}
-          onClick={() => toggle(status)}
+          pressed={chosen.includes(status)}
+          onPress={() => filter.setTerms(withToggled(filter.terms, "status", status))}
         >
           <span>{status}</span>
-        </button>
+        </Toggle>
       ))}
     </fieldset>
   );

@@ -9,6 +9,7 @@ import { initialValue, isObject, type Json, type Schema } from "../domain/schema
 import { findFaults, findTypedFaults } from "../domain/validate.ts";
 import { newKey } from "../net/key.ts";
 import { ConfirmCall } from "../ui/call.tsx";
+import { FlagField } from "../ui/field.tsx";
 import { SchemaForm } from "../ui/form.tsx";
 import { QueryNote } from "../ui/parts.tsx";
 
@@ -150,17 +151,12 @@ export function EnvDialog({ service, onClose }: ActProps) {
         >
           Add a key
         </button>
-        <span class="field field-flag">
-          <input
-            id="env-deploy"
-            type="checkbox"
-            checked={deploy.value}
-            onChange={(event) => {
-              deploy.value = event.currentTarget.checked;
-            }}
-          />
-          <label for="env-deploy">Deploy afterwards, so that the service sees them</label>
-        </span>
+        <FlagField
+          id="env-deploy"
+          label="Deploy afterwards, so that the service sees them"
+          value={deploy.value}
+          onValue={(next) => (deploy.value = next)}
+        />
       </div>
     </ConfirmCall>
   );

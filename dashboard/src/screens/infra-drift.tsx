@@ -103,15 +103,7 @@ function WholeDrifts({ drifts, acts }: { drifts: readonly Drift[]; acts: DriftAc
           {drifts.map((drift) => (
             <tr key={drift.resource}>
               <th scope="row">{drift.resource}</th>
-              <td data-label="State">
-                <DriftState kind={drift.kind} />
-              </td>
-              <td data-label="For">
-                <Age at={drift.since} />
-              </td>
-              <td data-label="Who can tell">
-                <Witness drift={drift} />
-              </td>
+              <DriftCells drift={drift} />
               <td class="row-actions">
                 <DriftButtons acts={acts} resource={drift.resource} />
               </td>
@@ -123,8 +115,20 @@ function WholeDrifts({ drifts, acts }: { drifts: readonly Drift[]; acts: DriftAc
   );
 }
 
-function DriftState({ kind }: { kind: Drift["kind"] }) {
-  return <LampWord lamp={kindLamps[kind]}>{kindWords[kind]}</LampWord>;
+function DriftCells({ drift }: { drift: Drift }) {
+  return (
+    <>
+      <td data-label="State">
+        <LampWord lamp={kindLamps[drift.kind]}>{kindWords[drift.kind]}</LampWord>
+      </td>
+      <td data-label="For">
+        <Age at={drift.since} />
+      </td>
+      <td data-label="Who can tell">
+        <Witness drift={drift} />
+      </td>
+    </>
+  );
 }
 
 function FieldDrifts({ resource, drifts, acts }: { resource: string; drifts: readonly Drift[]; acts: DriftActs }) {
@@ -152,15 +156,7 @@ function FieldDrifts({ resource, drifts, acts }: { resource: string; drifts: rea
               <td class="mono" data-label="Render">
                 {toPreview(drift.actual, 200)}
               </td>
-              <td data-label="State">
-                <DriftState kind={drift.kind} />
-              </td>
-              <td data-label="For">
-                <Age at={drift.since} />
-              </td>
-              <td data-label="Who can tell">
-                <Witness drift={drift} />
-              </td>
+              <DriftCells drift={drift} />
             </tr>
           ))}
         </tbody>

@@ -11,6 +11,7 @@ import { toPreview } from "../domain/diff.ts";
 import { formatDuration } from "../domain/time.ts";
 import { actorName, countOf, shortId } from "../domain/words.ts";
 import { CallProblem, ConfirmCall, useCall } from "../ui/call.tsx";
+import { FlagField } from "../ui/field.tsx";
 import { Empty, Note, Panel, QueryNote } from "../ui/parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
 import { CopyButton, toast } from "../ui/toast.tsx";
@@ -60,17 +61,12 @@ function PlanHead({ plan }: { plan: Signal<Plan | null> }) {
         <button type="button" class="button button-primary" disabled={call.busy.value} onClick={make}>
           {call.busy.value ? "Reading Render…" : plan.value ? "Plan again" : "Plan"}
         </button>
-        <span class="field field-flag">
-          <input
-            id="plan-prune"
-            type="checkbox"
-            checked={prune.value}
-            onChange={(event) => {
-              prune.value = event.currentTarget.checked;
-            }}
-          />
-          <label for="plan-prune">Also delete what the blueprint made before and no longer names</label>
-        </span>
+        <FlagField
+          id="plan-prune"
+          label="Also delete what the blueprint made before and no longer names"
+          value={prune.value}
+          onValue={(next) => (prune.value = next)}
+        />
         <CopyButton
           text={toCurl({ method: "POST", url: app.rest.urlOf("renderctl", path) ?? "", body })}
           what="Command"

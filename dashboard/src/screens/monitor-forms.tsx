@@ -6,6 +6,7 @@ import type { Json, Schema } from "../domain/schema.ts";
 import { findFaults, findTypedFaults } from "../domain/validate.ts";
 import { countOf } from "../domain/words.ts";
 import { CallProblem, ConfirmCall, useCall } from "../ui/call.tsx";
+import { TextField } from "../ui/field.tsx";
 import { SchemaForm } from "../ui/form.tsx";
 import { JsonArea } from "../ui/json-area.tsx";
 import { Note } from "../ui/parts.tsx";
@@ -86,21 +87,14 @@ export function NewMonitor({ onClose, onSaved }: Saving) {
       }}
       send={() => app.rest.call("posthog-watcher", pathOf(name.value), { method: "PUT", body: value.value })}
     >
-      <div class="field">
-        <label for="monitor-name">Name</label>
-        <input
-          id="monitor-name"
-          class="input mono"
-          autocomplete="off"
-          spellcheck={false}
-          value={name.value}
-          onInput={(event) => (name.value = event.currentTarget.value.trim())}
-          aria-describedby="monitor-name-help"
-        />
-        <p class="field-help" id="monitor-name-help">
-          letters, digits, dots and dashes, such as signups; it cannot be changed later
-        </p>
-      </div>
+      <TextField
+        id="monitor-name"
+        label="Name"
+        mono
+        value={name.value}
+        onValue={(next) => (name.value = next.trim())}
+        help="letters, digits, dots and dashes, such as signups; it cannot be changed later"
+      />
       <SchemaForm
         model={{
           ...{ id: "monitor", root: usual, value: value.value },

@@ -9,6 +9,7 @@ import { describeCron } from "../domain/cron-words.ts";
 import { initialValue, type Json } from "../domain/schema.ts";
 import { findFaults } from "../domain/validate.ts";
 import { ConfirmCall } from "../ui/call.tsx";
+import { TextField } from "../ui/field.tsx";
 import { SchemaForm } from "../ui/form.tsx";
 import { JsonArea } from "../ui/json-area.tsx";
 import { QueryNote } from "../ui/parts.tsx";
@@ -113,7 +114,7 @@ export function ScheduleDialog({ schedule, onClose, onSaved }: DialogProps) {
     >
       <QueryNote query={types.state.value} onRetry={types.reload} rows={2} />
       <div class="field-list dialog-scroll">
-        <TextField draft={draft} name="name" label="Name" />
+        <DraftField draft={draft} name="name" label="Name" />
         <TimingFields draft={draft} />
         <Foretold fires={fires} draft={draft.value} />
         <TaskFields draft={draft} types={listed} type={type} faults={faults} />
@@ -124,20 +125,15 @@ export function ScheduleDialog({ schedule, onClose, onSaved }: DialogProps) {
 
 type TextName = "name" | "cron" | "everySeconds" | "at" | "timezone";
 
-function TextField({ draft, name, label }: { draft: Signal<Draft>; name: TextName; label: string }) {
+function DraftField({ draft, name, label }: { draft: Signal<Draft>; name: TextName; label: string }) {
   return (
-    <div class="field">
-      <label for={`schedule-${name}`}>{label}</label>
-      <input
-        id={`schedule-${name}`}
-        class={name === "name" ? "input" : "input mono"}
-        spellcheck={false}
-        value={draft.value[name]}
-        onInput={(event) => {
-          draft.value = { ...draft.peek(), [name]: event.currentTarget.value };
-        }}
-      />
-    </div>
+    <TextField
+      id={`schedule-${name}`}
+      label={label}
+      mono={name !== "name"}
+      value={draft.value[name]}
+      onValue={(value) => (draft.value = { ...draft.peek(), [name]: value })}
+    />
   );
 }
 
@@ -175,10 +171,10 @@ function TimingFields({ draft }: { draft: Signal<Draft> }) {
         </div>
       </fieldset>
       <div class="field-columns field-list">
-        {kind === "cron" && <TextField draft={draft} name="cron" label="Min, hour, day, month, weekday" />}
-        {kind === "cron" && <TextField draft={draft} name="timezone" label="Time zone" />}
-        {kind === "every" && <TextField draft={draft} name="everySeconds" label="Seconds" />}
-        {kind === "at" && <TextField draft={draft} name="at" label="Instant, such as 2026-12-24T18:00:00Z" />}
+        {kind === "cron" && <DraftField draft={draft} name="cron" label="Min, hour, day, month, weekday" />}
+        {kind === "cron" && <DraftField draft={draft} name="timezone" label="Time zone" />}
+        {kind === "every" && <DraftField draft={draft} name="everySeconds" label="Seconds" />}
+        {kind === "at" && <DraftField draft={draft} name="at" label="Instant, such as 2026-12-24T18:00:00Z" />}
         <div class="field">
           <label for="schedule-missed">Missed fires</label>
           <select

@@ -5,6 +5,7 @@ import { useItems, useReloadOn } from "../app/items.ts";
 import { countOf, eventKinds, kindWords } from "../domain/words.ts";
 import { ConfirmCall } from "../ui/call.tsx";
 import { Dialog, DialogActions } from "../ui/dialog.tsx";
+import { TextField, Toggle } from "../ui/field.tsx";
 import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
 import { CopyCurl, Fact, MoreButton } from "../ui/screen-parts.tsx";
 import { type Lamp, LampWord } from "../ui/status.tsx";
@@ -199,32 +200,21 @@ function NewDialog({ onClose, onMade }: { onClose: () => void; onMade: (secret: 
         })
       }
     >
-      <div class="field">
-        <label for="subscription-url">Address</label>
-        <input
-          id="subscription-url"
-          class="input mono"
-          placeholder="https://example.com/hooks/signalbox"
-          spellcheck={false}
-          value={url.value}
-          onInput={(event) => {
-            url.value = event.currentTarget.value;
-          }}
-        />
-      </div>
+      <TextField
+        id="subscription-url"
+        label="Address"
+        mono
+        placeholder="https://example.com/hooks/signalbox"
+        value={url.value}
+        onValue={(next) => (url.value = next)}
+      />
       <fieldset class="choice">
         <legend>Kinds of events</legend>
         <div class="toggles">
           {eventKinds.map((kind) => (
-            <button
-              key={kind}
-              type="button"
-              class="toggle"
-              aria-pressed={kinds.value.has(kind)}
-              onClick={() => toggle(kind)}
-            >
+            <Toggle key={kind} pressed={kinds.value.has(kind)} onPress={() => toggle(kind)}>
               {kindWords(kind)}
-            </button>
+            </Toggle>
           ))}
         </div>
       </fieldset>

@@ -4,6 +4,7 @@ import { useApp } from "../app/context.ts";
 import { type Change, diffTasks, toPreview } from "../domain/diff.ts";
 import type { Answer } from "../net/rest.ts";
 import { Dialog, DialogActions } from "../ui/dialog.tsx";
+import { TextField } from "../ui/field.tsx";
 import { JsonArea } from "../ui/json-area.tsx";
 import { Note } from "../ui/parts.tsx";
 import { toast } from "../ui/toast.tsx";
@@ -144,19 +145,18 @@ export function ConfirmDialog({
         <strong>{current.type}</strong>, {current.status}, version {bound.task.version}. {words.text}
       </p>
       {words.note && (
-        <div class="field">
-          <label for="confirm-note">
-            {words.note}
-            {action !== "reject" && <span class="field-optional"> optional</span>}
-          </label>
-          <input
-            id="confirm-note"
-            class="input"
-            maxLength={2000}
-            value={note.value}
-            onInput={(event) => (note.value = event.currentTarget.value)}
-          />
-        </div>
+        <TextField
+          id="confirm-note"
+          label={
+            <>
+              {words.note}
+              {action !== "reject" && <span class="field-optional"> optional</span>}
+            </>
+          }
+          maxLength={2000}
+          value={note.value}
+          onValue={(next) => (note.value = next)}
+        />
       )}
       <BoundNote bound={bound} current={current} />
       {sending.problem.value && <Note lamp="failed">{sending.problem.value}</Note>}
@@ -298,29 +298,6 @@ function EditFields({ draft, set, task }: { draft: Draft; set: (change: Partial<
           onValue={(reason) => set({ reason })}
         />
       </div>
-    </div>
-  );
-}
-
-type TextFieldProps = {
-  id: string;
-  label: string;
-  value: string;
-  onValue: (value: string) => void;
-  type?: "text" | "number";
-};
-
-function TextField({ id, label, value, onValue, type = "text" }: TextFieldProps) {
-  return (
-    <div class="field">
-      <label for={id}>{label}</label>
-      <input
-        id={id}
-        class="input"
-        type={type as "text"}
-        value={value}
-        onInput={(event) => onValue(event.currentTarget.value)}
-      />
     </div>
   );
 }

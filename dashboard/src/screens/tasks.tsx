@@ -1,14 +1,15 @@
 import { type Signal, useSignal } from "@preact/signals";
-import type { Task, TaskStatus } from "@signalbox/common/contracts/task.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { useRef } from "preact/hooks";
 import { useKeys } from "../app/keys.ts";
 import { settings } from "../app/settings.ts";
 import { isPhone } from "../app/viewport.ts";
 import { toPreview } from "../domain/diff.ts";
-import { toApi, valuesOf, withValues } from "../domain/filter.ts";
+import { toApi, valuesOf, withToggled } from "../domain/filter.ts";
 import { taskVocabulary } from "../domain/vocabularies.ts";
 import { countOf, formatCount, shortId, statuses } from "../domain/words.ts";
 import { countStatuses } from "../store/task-list.ts";
+import { Toggle } from "../ui/field.tsx";
 import { FilterBar, type FilterState, useFilter } from "../ui/filter-bar.tsx";
 import { asCell, asColumn, asRow, asRowGroup, type ListHandle, RowList } from "../ui/list.tsx";
 import { Empty, PageHead, QueryNote } from "../ui/parts.tsx";
@@ -63,27 +64,21 @@ function Summary({ view, filter }: { view: TaskListView; filter: FilterState }) 
 function StatusToggles({ view, filter }: { view: TaskListView; filter: FilterState }) {
   const counts = countStatuses(view.state.rows);
   const chosen = valuesOf(filter.terms, "status");
-  const toggle = (status: TaskStatus) => {
-    const next = chosen.includes(status) ? chosen.filter((other) => other !== status) : [...chosen, status];
-    filter.setTerms(withValues(filter.terms, "status", next));
-  };
   return (
     <fieldset class="toggles">
       <legend class="hidden">Status, with counts of the loaded tasks</legend>
       {statuses.map((status) => (
-        <button
+        <Toggle
           key={status}
-          type="button"
-          class="toggle"
-          aria-pressed={chosen.includes(status)}
-          onClick={() => toggle(status)}
+          pressed={chosen.includes(status)}
+          onPress={() => filter.setTerms(withToggled(filter.terms, "status", status))}
         >
           <Glyph lamp={status} />
           <span>{status}</span>
           <span class="toggle-count">
             {chosen.length === 0 || chosen.includes(status) ? formatCount(counts[status]) : ""}
           </span>
-        </button>
+        </Toggle>
       ))}
     </fieldset>
   );
