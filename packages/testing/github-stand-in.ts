@@ -17,6 +17,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from "node:ht
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { type GithubIssue, serveIssues } from "./github-issues.ts";
+import { readBytes } from "./read-bytes.ts";
 
 export type GithubHook = { id: number; owner: string; url: string; secret: string };
 
@@ -169,7 +170,7 @@ type Answer = { status: number; body?: unknown; headers?: Record<string, string>
 
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? "/", "http://github");
-  const call = { url, body: await readText(request), method: request.method ?? "" };
+  const call = { url, body: (await readBytes(request)).toString("utf8"), method: request.method ?? "" };
   const isManagement = url.pathname.startsWith("/__control/");
   const fault = isManagement ? null : takeFault(state, "api");
   if (!isManagement) state.calls.push(`${call.method} ${url.pathname}${url.search}`);
@@ -181,12 +182,6 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   if (isManagement) reply(response, await manage(state, call));
   else if (fault?.kind === "status") reply(response, refusal(fault.status ?? 500, "Server Error"));
   else reply(response, judgeCall(state, request) ?? serve(state, call));
-}
-
-async function readText(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
 }
 
 /** GitHub's ids are numbers in JSON, too long for `JSON.stringify` to write them from one. */

@@ -14,6 +14,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { readBytes } from "./read-bytes.ts";
 import { chatPage } from "./telegram-chat-page.ts";
 import {
   Chats,
@@ -168,17 +169,11 @@ function pressButton(state: State, { chatId, userId, messageId, data }: Press): 
 
 async function answer(state: State, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const url = new URL(request.url ?? "/", "http://telegram");
-  const body = await readBody(request);
+  const body = await readBytes(request);
   if (url.pathname === "/") {
     response.writeHead(200, { "content-type": "text/html; charset=utf-8" }).end(chatPage);
   } else if (url.pathname.startsWith("/__control/")) manage(state, { request, url, body: body.toString() }, response);
   else await serve(state, { request, response, url, body });
-}
-
-async function readBody(request: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks);
 }
 
 type Incoming = { request: IncomingMessage; response: ServerResponse; url: URL; body: Buffer };

@@ -2,6 +2,7 @@ import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { MonthPlan } from "@signalbox/testing/posthog-stand-in/month.ts";
+import { readBytes } from "@signalbox/testing/read-bytes.ts";
 
 export type FleetDouble = AsyncDisposable & {
   url: string /** types of the tasks that were asked for */;
@@ -32,7 +33,7 @@ type Known = { plan: MonthPlan; now: () => number; made: string[] };
 
 async function answer(request: IncomingMessage, { plan, now, made }: Known): Promise<unknown> {
   const { pathname, searchParams } = new URL(request.url ?? "/", "http://double");
-  const text = await readText(request);
+  const text = (await readBytes(request)).toString("utf8");
   if (request.method === "POST" && pathname === "/task") {
     made.push((JSON.parse(text) as { type: string }).type);
     return { id: randomUUID(), status: "queued" };
@@ -53,10 +54,4 @@ function toTask({ name, at }: { name: string; at: number }) {
     finishedAt,
     updatedAt: finishedAt,
   };
-}
-
-async function readText(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request as AsyncIterable<Buffer>) chunks.push(chunk);
-  return Buffer.concat(chunks).toString("utf8");
 }

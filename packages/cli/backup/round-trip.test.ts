@@ -44,6 +44,14 @@ async function fill({ pool }: TestDatabase): Promise<void> {
   );
 }
 
+/** A filled database's content, and a logical backup of it. */
+async function backUp(database: TestDatabase, folder: { path: string }) {
+  await fill(database);
+  const before = await digest(database);
+  const { file } = await makeBackup({ url: database.url, folder: folder.path, format: "logical", now: Date.now() });
+  return { before, file };
+}
+
 /** What every table holds, without the transaction ids, which mean nothing elsewhere. */
 async function digest({ pool }: Pick<TestDatabase, "pool">): Promise<Record<string, string>> {
   const tables = await pool.query(
@@ -125,8 +133,7 @@ test("a backup of an older schema is brought to this one", async () => {
 test("a file that is damaged, half, of a newer release, none or not there is refused, and costs nothing of what it was to replace", async () => {
   await using folder = await temporaryFolder();
   await using first = await freshDatabase();
-  await fill(first);
-  const { file } = await makeBackup({ url: first.url, folder: folder.path, format: "logical", now: Date.now() });
+  const { file } = await backUp(first, folder);
   const whole = await readFile(file);
   const lines = gunzipSync(whole).toString("utf8").trimEnd().split("\n");
   const header = JSON.parse(lines[0] ?? "") as { migrations: string[] };
@@ -156,9 +163,7 @@ test("a file that is damaged, half, of a newer release, none or not there is ref
 test("a restore that was killed is noticed by the next start, and made good by the next restore", async () => {
   await using folder = await temporaryFolder();
   await using first = await freshDatabase();
-  await fill(first);
-  const before = await digest(first);
-  const { file } = await makeBackup({ url: first.url, folder: folder.path, format: "logical", now: Date.now() });
+  const { before, file } = await backUp(first, folder);
   // As it is left behind by a kill: the old content aside, the new one begun.
   await first.pool.query("alter schema public rename to signalbox_before_restore; create schema public");
   await first.pool.query("create table tasks (half int)");
@@ -177,9 +182,7 @@ test("a restore that was killed is noticed by the next start, and made good by t
 test("a role that may not make schemas is told so, and nothing changes", async () => {
   await using folder = await temporaryFolder();
   await using first = await freshDatabase();
-  await fill(first);
-  const before = await digest(first);
-  const { file } = await makeBackup({ url: first.url, folder: folder.path, format: "logical", now: Date.now() });
+  const { before, file } = await backUp(first, folder);
   await first.pool.query(
     "do $$ begin execute format('revoke create on database %I from %I', current_database(), current_user); end $$",
   );

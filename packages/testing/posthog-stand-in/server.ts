@@ -6,6 +6,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { readBytes } from "../read-bytes.ts";
 import { answerControl, buildControl, type Control } from "./control.ts";
 import { EventStore } from "./event-store.ts";
 import { type Fault, takeFault } from "./faults.ts";
@@ -21,8 +22,6 @@ export type PosthogStandIn = AsyncDisposable & {
   state: State;
   control: Control;
 };
-
-const maxBodyBytes = 67_108_864;
 
 /** @param given.now its clock; what lies after it cannot be seen by a query */
 export async function startPosthogStandIn(
@@ -82,7 +81,7 @@ async function answer(
     method: request.method ?? "GET",
     path: pathname,
     query: searchParams,
-    text: await readBody(request),
+    text: (await readBytes(request)).toString("utf8"),
     authorization: request.headers.authorization,
   };
   if (!pathname.startsWith("/__control/")) return answerApi(state, call, response);
@@ -187,15 +186,4 @@ function orRefusal(act: () => Reply): Reply {
 function send(response: ServerResponse, { status, body, headers = {} }: Reply): void {
   if (body === null) return void response.writeHead(status, headers).end();
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBodyBytes) throw new Error("the body is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }

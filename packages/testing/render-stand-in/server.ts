@@ -9,6 +9,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
+import { readBytes } from "../read-bytes.ts";
 import { answerControl, buildControl, type Control } from "./control.ts";
 import { storeHandlers } from "./data-stores.ts";
 import { deployHandlers, settleDeploys } from "./deploys.ts";
@@ -85,7 +86,7 @@ async function answer(
     method: request.method ?? "GET",
     path: pathname.replace(/^\/v1(?=\/)/, ""),
     query: searchParams,
-    text: await readBody(request),
+    text: (await readBytes(request, maxBodyBytes)).toString("utf8"),
     authorization: request.headers.authorization,
   };
   if (pathname.startsWith("/__control/")) return answerSteering(state, control, call, response);
@@ -187,15 +188,4 @@ function send(response: ServerResponse, { status, body }: Reply, headers: Record
     return;
   }
   response.writeHead(status, { "content-type": "application/json", ...headers }).end(JSON.stringify(body));
-}
-
-async function readBody(request: IncomingMessage): Promise<string> {
-  const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of request as AsyncIterable<Buffer>) {
-    size += chunk.length;
-    if (size > maxBodyBytes) throw new Error("the body is too large");
-    chunks.push(chunk);
-  }
-  return Buffer.concat(chunks).toString("utf8");
 }
