@@ -173,10 +173,11 @@ function canonical(value: unknown): string {
   return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
 }
 
-const httpUrl = "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$";
+/** An origin with a path or none; what would be lost or told to others on the way (name, query, fragment) is no part of it. */
+export const httpUrl = "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$";
 
 /** A header cannot carry anything else, and spaces at its ends would be lost on the way. */
-const headerSafe = "^[\\x21-\\x7e]+$";
+export const headerSafe = "^[\\x21-\\x7e]+$";
 
 /** @param fallback the port of the service on a machine where nothing else is said */
 export function portSetting(fallback: number) {

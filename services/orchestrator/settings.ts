@@ -1,4 +1,4 @@
-import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
+import { defineSettings, headerSafe, httpUrl, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
 import { Type } from "typebox";
 
 const { ORCHESTRATOR_URL: _own, ...shared } = serviceSettings;
@@ -86,7 +86,7 @@ export const settings = defineSettings("orchestrator", {
       title: "printable ASCII without spaces",
       description:
         "Token that may read and redeliver the hooks of GITHUB_HOOKS; with both set, deliveries that never arrived are asked for again",
-      pattern: "^[\\x21-\\x7e]+$",
+      pattern: headerSafe,
       writeOnly: true,
     }),
   ),
@@ -94,7 +94,7 @@ export const settings = defineSettings("orchestrator", {
     title: "an http(s) URL",
     description: "Address of GitHub's API",
     format: "uri",
-    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    pattern: httpUrl,
     default: "https://api.github.com",
   }),
   GITHUB_HOOKS: Type.Array(Type.String({ pattern: "^[A-Za-z0-9_.-]+(?:/[A-Za-z0-9_.-]+)?:[0-9]{1,19}$" }), {

@@ -1,5 +1,5 @@
 import { agentSettings } from "@signalbox/common/agent.ts";
-import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
+import { defineSettings, headerSafe, httpUrl, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
 import { type Static, Type } from "typebox";
 
 const word = Type.String({ minLength: 1, maxLength: 200 });
@@ -23,7 +23,7 @@ export const settings = defineSettings("posthog-watcher", {
     title: "a key without spaces",
     description:
       "Project secret key or personal API key; query:read is enough to observe, insight:read, feature_flag:read and annotation:read explain more, write scopes are only for what may be done",
-    pattern: "^[\\x21-\\x7e]+$",
+    pattern: headerSafe,
     writeOnly: true,
   }),
   POSTHOG_MODE: Type.Enum(["observe", "propose", "execute"], {
@@ -128,7 +128,7 @@ export const settings = defineSettings("posthog-watcher", {
     Type.String({
       title: "printable ASCII without spaces",
       description: "Token that may write issues of POSTHOG_ISSUE_REPO",
-      pattern: "^[\\x21-\\x7e]+$",
+      pattern: headerSafe,
       writeOnly: true,
     }),
   ),
@@ -136,7 +136,7 @@ export const settings = defineSettings("posthog-watcher", {
     title: "an http(s) URL",
     description: "Address of GitHub's API",
     format: "uri",
-    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    pattern: httpUrl,
     default: "https://api.github.com",
   }),
   MONITORS_DIR: Type.Optional(

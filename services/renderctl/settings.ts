@@ -1,5 +1,5 @@
 import { agentSettings } from "@signalbox/common/agent.ts";
-import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
+import { defineSettings, headerSafe, httpUrl, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
 import { type Static, Type } from "typebox";
 
 export const settings = defineSettings("renderctl", {
@@ -19,14 +19,14 @@ export const settings = defineSettings("renderctl", {
     title: "printable ASCII without spaces",
     description: "API key of the Render account; without it this service is off",
     minLength: 1,
-    pattern: "^[\\x21-\\x7e]+$",
+    pattern: headerSafe,
     writeOnly: true,
   }),
   RENDER_API_BASE_URL: Type.String({
     title: "an http(s) URL",
     description: "Address of Render's API; another one may take its place",
     format: "uri",
-    pattern: "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$",
+    pattern: httpUrl,
     default: "https://api.render.com/v1",
   }),
   RENDER_OWNER_ID: Type.Optional(

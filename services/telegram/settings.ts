@@ -1,8 +1,7 @@
 import { agentSettings } from "@signalbox/common/agent.ts";
-import { defineSettings, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
+import { defineSettings, httpUrl, portSetting, serviceSettings } from "@signalbox/common/settings.ts";
 import { type Static, Type } from "typebox";
 
-const httpUrl = "^https?://[^\\s/?#@]+(?:/[^\\s?#]*)?$";
 const telegramId = "^-?[1-9][0-9]{0,15}$";
 
 export const settings = defineSettings("telegram", {
