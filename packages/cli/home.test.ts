@@ -13,11 +13,18 @@ test.each([
   ["EDQUOT", "the disk that holds /data/fleet has no room left"],
   ["EACCES", "cannot write to the data folder /data/fleet"],
   ["EROFS", "cannot write to the data folder /data/fleet"],
+  ["EISDIR", "the data folder /data/fleet cannot be used"],
   ["ENOTDIR", "the data folder /data/fleet is not a folder"],
 ])("a folder that answers %s is one sentence with what to do", (code, sentence) => {
   const error = Object.assign(new Error("as the system says"), { code });
   expect(said(explainHome(place.home, error))).toContain(sentence);
   expect(said(explainHome(place.home, error))).toMatch(/SIGNALBOX_HOME/);
+});
+
+test("a folder that is not there is only told of when it is the home", () => {
+  const missing = (path: string) => Object.assign(new Error("no such file"), { code: "ENOENT", path });
+  expect(said(explainHome(place.home, missing(place.home)))).toContain("the data folder /data/fleet cannot be used");
+  expect(said(explainHome(place.home, missing("/elsewhere")))).toBeNull();
 });
 
 test("an error that is not the folder's stays what it is", () => {

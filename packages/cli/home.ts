@@ -38,9 +38,23 @@ export function explainHome(home: string, error: unknown): unknown {
     // PostgreSQL's own name for it.
     case "53100":
       return noRoom(home);
+    case "EISDIR":
+    case "ELOOP":
+    case "ENAMETOOLONG":
+    case "EIO":
+      return unusable(home, said);
+    // So says Node of a folder that cannot be made on a disk that can only be read.
+    case "ENOENT":
+      return (error as { path?: unknown }).path === home ? unusable(home, said) : error;
     default:
       return error;
   }
+}
+
+function unusable(home: string, said: string): SetupError {
+  return new SetupError(
+    `the data folder ${home} cannot be used (${said}); set SIGNALBOX_HOME to a folder that can be written`,
+  );
 }
 
 /** Whether what PostgreSQL wrote speaks of a disk without room. */
