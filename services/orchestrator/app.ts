@@ -306,9 +306,10 @@ function buildEdge(options: EdgeOptions) {
 /** What the routes may use. */
 function toContext(options: EdgeOptions, logs: LogSearch): Context {
   const { settings, database, live, engine, sealingKey, book, log, hide, watching } = options;
-  const { roster, catalog, scheduler, dispatcher, changed } = engine;
+  const { roster, catalog, scheduler, dispatcher, changed, insertTask } = engine;
   return {
     store: database.store,
+    insertTask,
     catalog,
     roster,
     dispatcher,

@@ -1,3 +1,4 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { DeliveryOutcome } from "@signalbox/common/contracts/webhook.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import type { LogSearch } from "./clients/log-search.ts";
@@ -9,6 +10,7 @@ import type { Scheduler } from "./loops/scheduler.ts";
 import type { Streams } from "./loops/streams.ts";
 import type { TypeCatalog } from "./loops/type-catalog.ts";
 import type { Waiters } from "./loops/waiters.ts";
+import type { NewTask } from "./new-task.ts";
 import type { Store } from "./store.ts";
 import type { RuleBook } from "./webhook-rules.ts";
 import type { SenderScheme } from "./webhook-signature.ts";
@@ -16,6 +18,8 @@ import type { SenderScheme } from "./webhook-signature.ts";
 /** What a route may use. */
 export type Context = {
   store: Store;
+  /** Stores one task and wakes whoever has to do with it; null when its idempotency key is taken, and nothing was stored. */
+  insertTask(task: NewTask): Promise<Task | null>;
   catalog: TypeCatalog;
   roster: Roster;
   dispatcher: Dispatcher;

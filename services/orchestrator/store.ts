@@ -2,10 +2,10 @@ import { exec, one, type Pool, type Queryable, sql } from "@signalbox/common/sql
 import * as agents from "./store/agents.ts";
 import { cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
 import { claimTasks } from "./store/claim-tasks.ts";
-import { getReplayed } from "./store/create-task.ts";
+import { getReplayed, insertTask } from "./store/create-task.ts";
 import * as deliveries from "./store/deliveries.ts";
 import { finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
-import { buildInsertQueue } from "./store/insert-queue.ts";
+import { insertPlainTasks } from "./store/insert-plain.ts";
 import * as leases from "./store/leases.ts";
 import { attend, leave } from "./store/orchestrators.ts";
 import * as outbox from "./store/outbox.ts";
@@ -22,6 +22,8 @@ import * as trace from "./store/trace.ts";
 export type Store = ReturnType<typeof buildStore>;
 
 const statements = {
+  insertTask,
+  insertPlainTasks,
   getReplayed,
   ...reads,
   readSteps,
@@ -51,7 +53,6 @@ const statements = {
 export function buildStore(pool: Pool) {
   return {
     ...bind(pool, statements),
-    insertTask: buildInsertQueue(pool),
     // By itself, because binding would lose its type parameter.
     changeTask: <R>(id: string, actor: string, decide: (locked: Locked) => Decision<R>) =>
       changeTask(pool, id, actor, decide),

@@ -28,6 +28,9 @@ export class Dispatcher {
   readonly #runs = new Map<string, Run>();
   /** Runs by instance and type. */
   readonly #busy = new Map<string, number>();
+  /** Slots that a claim under way may fill. */
+  #offered: readonly FreeSlot[] = [];
+  #isOpen = false;
   /** Types that had more ready tasks than slots at the last claim: only for these is a freed slot worth a claim. */
   #backlog = new Set<string>();
   #idlers: (() => void)[] = [];
@@ -60,7 +63,46 @@ export class Dispatcher {
     return this.#runs.size;
   }
 
+  /**
+   * Keeps a free slot for each task that is about to be stored, if there is one, until its run begins or it is given back. None
+   * for a type of which something may be waiting already, nor while an agent is in doubt.
+   */
+  reserve(types: readonly string[]): (FreeSlot | null)[] {
+    const { roster, circuits } = this.#options;
+    const wanted = new Set(types.filter((type) => !this.#backlog.has(type) && roster.offers(type)));
+    if (!this.#isOpen || wanted.size === 0 || circuits.states().size > 0) return types.map(() => null);
+    const agents = roster
+      .agents()
+      .map((agent) => ({ ...agent, types: agent.types.filter(({ type }) => wanted.has(type)) }));
+    const free = Map.groupBy(planSlots(agents, this.#planned(), maxClaim), ({ type }) => type);
+    return types.map((type) => {
+      const slots = free.get(type) ?? [];
+      const slot = slots.shift() ?? null;
+      // With the last one gone the next task waits, and then a slot that becomes free is worth a look.
+      if (slots.length === 0 && wanted.has(type)) this.#backlog.add(type);
+      if (slot !== null) this.#count(slot, 1);
+      return slot;
+    });
+  }
+
+  /** It was not needed. */
+  giveBack(slot: FreeSlot): void {
+    this.#count(slot, -1);
+    if (this.#backlog.has(slot.type)) this.#bell.ring();
+  }
+
+  /** Runs a task that was stored as claimed, in the slot that was kept for it. */
+  start(claimed: Claimed, leasedAt: number): void {
+    this.#count(placeOf(claimed), -1);
+    this.#start(claimed, leasedAt);
+  }
+
   async run(signal: AbortSignal): Promise<void> {
+    this.#isOpen = !signal.aborted;
+    const close = () => {
+      this.#isOpen = false;
+    };
+    signal.addEventListener("abort", close, { once: true });
     while (!signal.aborted) {
       const isMore = await this.#claim().catch((error: unknown) => {
         this.#options.log.warn({ err: error }, "a claim failed; it will be tried again");
@@ -97,27 +139,38 @@ export class Dispatcher {
 
   /** True when there is probably more to claim at once. */
   async #claim(): Promise<boolean> {
-    const { roster, store, owner, onStarted } = this.#options;
-    const share = { own: this.#busy, ...roster.standing() };
-    const isFirst = this.#backlog.size === 0;
-    const perType = isFirst ? firstClaim : maxClaim;
-    const slots = planSlots(roster.agents(), { ...this.load(), share }, maxClaim, perType);
+    const { roster, onStarted } = this.#options;
+    const known = new Set(this.#backlog);
+    const perType = known.size === 0 ? firstClaim : maxClaim;
+    const slots = planSlots(roster.agents(), this.#planned(), maxClaim, perType);
     if (slots.length === 0) return false;
-    const leasedAt = performance.now();
-    const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
-    // A type that is full had no slot to offer: what was known of it still holds.
+    const claimed = await this.#fill(slots);
+    // A type that is full had no slot to offer: what was known of it still holds, and so does what was learned meanwhile.
     const offered = new Set(slots.map((slot) => slot.type));
-    const full = [...this.#backlog].filter((type) => !offered.has(type));
-    this.#backlog = new Set([...full, ...typesWithMore(slots, claimed)]);
-    for (const task of claimed) this.#start(task, leasedAt);
+    const still = [...this.#backlog].filter((type) => !offered.has(type) || !known.has(type));
+    this.#backlog = new Set([...still, ...typesWithMore(slots, claimed)]);
     if (claimed.length > 0) onStarted();
-    return claimed.length > 0 && this.#backlog.size > 0 && (isFirst || slots.length === maxClaim);
+    return claimed.length > 0 && this.#backlog.size > 0 && (known.size === 0 || slots.length === maxClaim);
+  }
+
+  /** Claims for these slots and runs what was claimed; until then they are nobody else's. */
+  async #fill(slots: readonly FreeSlot[]): Promise<Claimed[]> {
+    const { store, owner } = this.#options;
+    this.#offered = slots;
+    const leasedAt = performance.now();
+    try {
+      const claimed = await store.claimTasks(slots, { owner, ms: leaseMs });
+      for (const task of claimed) this.#start(task, leasedAt);
+      return claimed;
+    } finally {
+      this.#offered = [];
+    }
   }
 
   #start(claimed: Claimed, leasedAt: number): void {
     const run: Run = { claimed, leasedAt, abort: new AbortController(), fate: "running" };
     this.#runs.set(claimed.task.id, run);
-    this.#count(claimed, 1);
+    this.#count(placeOf(claimed), 1);
     const message = "a run broke off; its lease will expire and it will be retried";
     const { instance } = claimed;
     void runAttempt(run, this.#options)
@@ -129,7 +182,7 @@ export class Dispatcher {
   #settle(run: Run): void {
     const { task } = run.claimed;
     if (this.#runs.get(task.id) === run) this.#runs.delete(task.id);
-    this.#count(run.claimed, -1);
+    this.#count(placeOf(run.claimed), -1);
     // The end of a probe opens the way for the rest, whatever was known of their type.
     if (this.#backlog.has(task.type) || this.#options.circuits.states().size > 0) this.#bell.ring();
     if (this.#runs.size > 0) return;
@@ -137,11 +190,22 @@ export class Dispatcher {
     this.#idlers = [];
   }
 
-  #count({ instance, task }: Claimed, by: 1 | -1): void {
-    const key = slotKey(instance, task.type);
+  #count({ instance, type }: Place, by: 1 | -1): void {
+    const key = slotKey(instance, type);
     const left = (this.#busy.get(key) ?? 0) + by;
     if (left > 0) this.#busy.set(key, left);
     else this.#busy.delete(key);
+  }
+
+  /** The load with what a claim under way may fill, and the share of this orchestrator in what is free. */
+  #planned(): Load {
+    const load = this.load();
+    const [running, own] = [new Map(load.running), new Map(this.#busy)];
+    for (const { instance, type } of this.#offered) {
+      const key = slotKey(instance, type);
+      for (const counts of [running, own]) counts.set(key, (counts.get(key) ?? 0) + 1);
+    }
+    return { ...load, running, share: { own, ...this.#options.roster.standing() } };
   }
 
   /** What runs here and elsewhere, as far as this orchestrator knows, and which instances are left alone. */
@@ -150,6 +214,12 @@ export class Dispatcher {
     for (const [key, own] of this.#busy) all.set(key, (all.get(key) ?? 0) + own);
     return { running: all, circuits: this.#options.circuits.states() };
   }
+}
+
+type Place = Pick<FreeSlot, "instance" | "type">;
+
+function placeOf({ instance, task }: Claimed): Place {
+  return { instance, type: task.type };
 }
 
 function typesWithMore(slots: readonly FreeSlot[], claimed: readonly Claimed[]): Set<string> {

@@ -1,7 +1,10 @@
 /** What claims, runs, ends, renews, reaps and wakes: the loops of the engine, wired to each other. */
+
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Doorbell } from "@signalbox/common/doorbell.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { type AgentClient, buildAgentClient } from "../clients/agent.ts";
+import type { NewTask } from "../new-task.ts";
 import type { Store } from "../store.ts";
 import { hasEnded } from "../transition.ts";
 import type { RunWatch } from "./attempt.ts";
@@ -9,6 +12,7 @@ import { buildCircuits } from "./circuits.ts";
 import { Dispatcher } from "./dispatch.ts";
 import { buildFinishQueue } from "./finish-queue.ts";
 import type { Hub } from "./hub.ts";
+import { buildInsertQueue, type InsertQueue } from "./insert-queue.ts";
 import { buildLeaseKeeper, buildReaper } from "./leases.ts";
 import { buildRoster } from "./roster.ts";
 import { buildScheduler } from "./scheduler.ts";
@@ -64,6 +68,7 @@ export function buildEngine(options: EngineOptions) {
   const onStarted = () => doorbell.ring(channels.events);
   const run = { store, roster, circuits, agents, finishes, sealingKey, log, watch };
   const dispatcher = new Dispatcher({ ...run, owner: instance, onStarted });
+  const inserts = buildInsertQueue({ store, dispatcher, owner: instance });
   const leaseKeeper = buildLeaseKeeper({ store, dispatcher, log });
   const reaper = buildReaper({ store, log, finishes });
   const catalog = buildTypeCatalog({ store, roster });
@@ -80,6 +85,7 @@ export function buildEngine(options: EngineOptions) {
   }
 
   return {
+    insertTask: (task: NewTask) => insertAndTell(inserts, changed, task),
     roster,
     catalog,
     scheduler,
@@ -103,8 +109,8 @@ export function buildEngine(options: EngineOptions) {
     },
     async stop(graceMs: number): Promise<void> {
       stopping.abort();
-      // A claim under way may still bring runs, and they are to be drained too.
-      await claiming;
+      // A claim or a task that is being stored may still bring runs, and they are to be drained too.
+      await Promise.all([claiming, inserts.idle()]);
       await dispatcher.drain(graceMs);
       halting.abort();
       await Promise.all(loops);
@@ -112,6 +118,19 @@ export function buildEngine(options: EngineOptions) {
       await agents.close();
     },
   };
+}
+
+async function insertAndTell(
+  inserts: InsertQueue,
+  changed: (what: Change) => void,
+  task: NewTask,
+): Promise<Task | null> {
+  const stored = await inserts.insert(task);
+  if (stored === null) return null;
+  const { task: made, isStarted } = stored;
+  const isTimed = task.runAt !== null || made.approval !== null;
+  changed({ claimable: made.status === "queued" && !isStarted, timed: isTimed, type: made.type });
+  return made;
 }
 
 type Routing = Pick<EngineOptions, "store" | "doorbell" | "instance" | "log"> & { onRoom: () => void };

@@ -23,8 +23,6 @@ export const createTask = (context: Context) =>
       try {
         const made = await storeTask(context, { id, body, type, caller, key: parseKey(headers["idempotency-key"]) });
         if (made.isReplay) return { ...toReply(made.task), status: 200, headers: { "idempotent-replayed": "true" } };
-        const isTimed = body.runAt !== undefined || made.task.approval !== null;
-        context.changed({ claimable: made.task.status === "queued", timed: isTimed, type: body.type });
         if (watch === null) return toReply(made.task);
         const ended = await watch.ended((waitSeconds ?? 0) * 1_000, signal);
         return toReply(ended ?? (await context.store.findTask(id)) ?? made.task);

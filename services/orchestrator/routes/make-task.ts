@@ -59,7 +59,7 @@ export async function storeTask(context: Context, wanted: Wanted): Promise<{ tas
   const { id, body, type, caller, key, raw } = wanted;
   const idempotency = key === null ? null : { key, bodyHash: hashBody(wanted.hashed ?? body) };
   const task = toNewTask(id, body, type, caller);
-  const made = await context.store
+  const made = await context
     .insertTask({
       ...task,
       ...takeSecrets(context, type, { id, payload: task.payload }),

@@ -38,7 +38,6 @@ export const acceptEvent = (context: Context) =>
         raw,
         hashed: body,
       });
-      if (!made.isReplay) context.changed({ claimable: made.task.status === "queued" });
       const replayed = made.isReplay ? { headers: { "idempotent-replayed": "true" } } : {};
       return { status: 202, body: { run_id: made.task.id }, location: `/v1/runs/${made.task.id}`, ...replayed };
     },

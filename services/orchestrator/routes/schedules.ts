@@ -119,10 +119,9 @@ export const runSchedule = (context: Context) =>
       const task = await context.scheduler.toTask(schedule, actor, principal?.kind === "person");
       if ("failed" in task)
         throw new ApiError("unsupported_task_type", `The task of this schedule cannot be made: ${task.failed}`);
-      const made = await context.store.insertTask(task);
+      const made = await context.insertTask(task);
       if (made === null) throw new Error("a task without an idempotency key was not stored");
       await context.store.noteManualFire(schedule.id, made.id);
-      context.changed({ claimable: made.status === "queued", timed: made.approval !== null });
       return { status: 201, body: made, etag: made.version, location: `/task/${made.id}` };
     },
   });

@@ -1,7 +1,7 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { finishOf, newTask, openStore } from "../store.fixture.ts";
+import { finishOf, lease, newTask, openStore } from "../store.fixture.ts";
 import { claimTasks } from "./claim-tasks.ts";
 import { insertTask } from "./create-task.ts";
 import { finishAttempts } from "./finish-attempts.ts";
@@ -27,7 +27,7 @@ test.concurrent("statements that a connection keeps still run after a migration 
 
 /** Takes one task all the way over one connection; the kinds of its events. */
 async function runOne(client: pg.Client): Promise<string[]> {
-  await insertPlainTasks(client, [newTask({ type: "other" })]);
+  await insertPlainTasks(client, [{ task: newTask({ type: "other" }), slot: null }], lease);
   const made = await insertTask(client, newTask({}));
   const slots = [{ type: "work", agent: "agent", instance: "agent-1" }];
   const [claimed] = await claimTasks(client, slots, { owner: "orchestrator-1", ms: 30_000 });
@@ -56,7 +56,8 @@ test.concurrent("plans that were kept while the tables were small read no large 
   for (let at = 0; at < 40; at++)
     await insertPlainTasks(
       box.pool,
-      Array.from({ length: 100 }, () => newTask({})),
+      Array.from({ length: 100 }, () => ({ task: newTask({}), slot: null })),
+      lease,
     );
   for (let at = 0; at < 60; at++) await box.insert({ concurrencyKey: `key ${at % 3}` });
   const before = await rowsRead(box.pool);
