@@ -21,9 +21,10 @@ test.each([
   expect(said(explainHome(place.home, error))).toMatch(/SIGNALBOX_HOME/);
 });
 
-test("a folder that is not there is only told of when it is the home", () => {
+test("a folder that is not there is only told of when it is the home, or on the way to it", () => {
   const missing = (path: string) => Object.assign(new Error("no such file"), { code: "ENOENT", path });
-  expect(said(explainHome(place.home, missing(place.home)))).toContain("the data folder /data/fleet cannot be used");
+  for (const path of ["/data", place.home])
+    expect(said(explainHome(place.home, missing(path)))).toContain("the data folder /data/fleet cannot be used");
   expect(said(explainHome(place.home, missing("/elsewhere")))).toBeNull();
 });
 

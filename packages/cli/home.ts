@@ -45,10 +45,14 @@ export function explainHome(home: string, error: unknown): unknown {
       return unusable(home, said);
     // So says Node of a folder that cannot be made on a disk that can only be read.
     case "ENOENT":
-      return (error as { path?: unknown }).path === home ? unusable(home, said) : error;
+      return isOnTheWay(home, (error as { path?: unknown }).path) ? unusable(home, said) : error;
     default:
       return error;
   }
+}
+
+function isOnTheWay(home: string, path: unknown): boolean {
+  return typeof path === "string" && `${home}/`.startsWith(`${path}/`);
 }
 
 function unusable(home: string, said: string): SetupError {
