@@ -44,7 +44,7 @@ export async function callService<T>(
 }
 
 /** Steers a stand-in, as the vendor's side of the story. */
-export async function steer<T>(fleet: Rehearsal, vendor: string, path: string, body: unknown): Promise<T> {
+async function steer<T>(fleet: Rehearsal, vendor: string, path: string, body: unknown): Promise<T> {
   const method = path === "/settings" ? "PATCH" : "POST";
   const url = `${fleet.emulators[vendor]?.url}/__control${path}`;
   const response = await fetch(url, {

@@ -43,14 +43,14 @@ function listen(server: Server, port: number): Promise<void> {
 }
 
 /** Both names of this machine, over HTTP and WebSocket: the page may be opened under either. */
-export function connectSources(urls: string[]): string[] {
+function connectSources(urls: string[]): string[] {
   return urls.flatMap((url) => {
     const { port } = new URL(url);
     return ["127.0.0.1", "localhost"].flatMap((host) => [`http://${host}:${port}`, `ws://${host}:${port}`]);
   });
 }
 
-export function securityHeaders(urls: string[]): Record<string, string> {
+function securityHeaders(urls: string[]): Record<string, string> {
   const policy = [
     "default-src 'none'",
     "script-src 'self'",

@@ -4,7 +4,7 @@ import { SetupError, systemCode } from "@signalbox/testing/setup-error.ts";
 
 const defaultBase = 4000;
 /** The farthest offset that a fleet uses, so that no port passes 65535. */
-export const portSpan = 100;
+const portSpan = 100;
 
 export const databasePortOffset = 32;
 export const dashboardPortOffset = 80;

@@ -118,14 +118,6 @@ function replaceSection(text: string, settings: SettingsSchema): string {
   return [...lines.slice(0, from + 1), ...section, ...lines.slice(to)].join("\n");
 }
 
-/** Keys of a section that a person gives a value, for the documentation and for tests. */
-export function keysByHand(settings: SettingsSchema): string[] {
-  return Object.keys(settings.schema.properties).filter((key) => {
-    const isKnown = inGroup.has(key) || known[key] !== undefined;
-    return !isKnown && toHandSource(settings, key) !== null;
-  });
-}
-
 /** Secrets that have a default would be in the repository; there is none. */
 export function secretsWithDefault({ schema }: SettingsSchema): string[] {
   return Object.entries(schema.properties).flatMap(([key, property]) => {

@@ -26,7 +26,7 @@ export function watchSources(repository: string, services: string[], onChange: (
   };
 }
 
-export function isSource(file: string | null): boolean {
+function isSource(file: string | null): boolean {
   if (file === null) return true;
   return (
     /\.(?:ts|tsx|css|html|json|svg)$/.test(file) && !/\.test\.tsx?$|(?:^|[\\/])(?:node_modules|dist)[\\/]/.test(file)

@@ -54,7 +54,7 @@ export function defineTaskType<S extends TSchema = TSchema>(
  * What is accepted on a type's path: the orchestrator's RunRequest, or less of it from somebody who tries an agent by
  * hand. Open, so that a later orchestrator may say more.
  */
-export const RunCallBody = Type.Object(
+const RunCallBody = Type.Object(
   {
     ...Type.Partial(RunRequest).properties,
     payload: RunRequest.properties.payload,

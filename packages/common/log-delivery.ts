@@ -33,7 +33,7 @@ export type DeliveryPace = {
   spoolBytes: number;
 };
 
-export const defaultPace: DeliveryPace = {
+const defaultPace: DeliveryPace = {
   intervalMs: 100,
   timeoutMs: 3_000,
   patienceMs: 2_000,

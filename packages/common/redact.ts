@@ -102,7 +102,7 @@ function buildHide(patterns: readonly string[]): (text: string) => string {
  * `_ . ~ + / = -`, `?` one of them, `#` one digit, all else itself. No letter or digit may stand right before or after what it
  * finds, so that `##` finds no part of a longer number.
  */
-export function toShape(pattern: string): string {
+function toShape(pattern: string): string {
   const token = "[A-Za-z0-9_.~+/=-]";
   const shapes: Record<string, string> = { "*": `${token}+`, "?": token, "#": "[0-9]" };
   const body = [...pattern].map((char) => shapes[char] ?? char.replace(/[\\^$.|+()[\]{}/]/, "\\$&")).join("");

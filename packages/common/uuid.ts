@@ -66,12 +66,6 @@ export function uuidTime(id: string): number | null {
   return Number.parseInt(id.slice(0, 8) + id.slice(9, 13), 16);
 }
 
-/** The lowest UUIDv7 of an instant: a bound for range queries by id. */
-export function uuidFloor(atMs: number): string {
-  const time = Math.max(0, Math.floor(atMs)).toString(16).padStart(12, "0");
-  return `${time.slice(0, 8)}-${time.slice(8)}-7000-8000-000000000000`;
-}
-
 /**
  * The UUIDv7 of a stored row, made of its time and its number: the same row has the same id wherever it is read, and no column
  * or index is spent on it.

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import { expect, test } from "vitest";
-import { compileCheck, isInstant, parseInstant } from "./validate.ts";
+import { compileCheck, isInstant } from "./validate.ts";
 
 test.each([
   "2026-01-31T08:00:00Z",
@@ -12,7 +12,7 @@ test.each([
   "9999-12-31T23:59:59.999Z",
 ])("%s is an instant", (text) => {
   expect(isInstant(text)).toBe(true);
-  expect(Number.isNaN(parseInstant(text).getTime())).toBe(false);
+  expect(Number.isNaN(new Date(text).getTime())).toBe(false);
 });
 
 test.each([
@@ -30,7 +30,6 @@ test.each([
   ["a number", "1767225600000"],
 ])("%s is none", (_what, text) => {
   expect(isInstant(text)).toBe(false);
-  expect(() => parseInstant(text, "/since")).toThrow("/since must be an RFC 3339 time");
 });
 
 const Order = Type.Object(

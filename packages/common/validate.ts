@@ -1,7 +1,7 @@
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
 import addFormats from "ajv-formats";
 import type { TSchema } from "typebox";
-import { type ErrorDetail, invalidRequest } from "./errors.ts";
+import type { ErrorDetail } from "./errors.ts";
 
 /** Validates a value; null means that it is fine. */
 export type Check = (value: unknown, sizeBytes?: number) => ErrorDetail[] | null;
@@ -28,15 +28,6 @@ export function isInstant(text: string): boolean {
   return (
     at >= firstInstant && at <= lastInstant && day <= daysInMonth(Number(text.slice(0, 4)), Number(text.slice(5, 7)))
   );
-}
-
-/**
- * @param path JSON Pointer of the member it came in, for the error
- * @throws ApiError 400 invalid_request
- */
-export function parseInstant(text: string, path = ""): Date {
-  if (!isInstant(text)) throw invalidRequest(path, instantMessage);
-  return new Date(text);
 }
 
 const instantMessage = "must be an RFC 3339 time such as 2026-01-31T08:00:00.000Z";

@@ -1,5 +1,4 @@
 import { type ChildProcess, spawn } from "node:child_process";
-import { randomBytes } from "node:crypto";
 import { once } from "node:events";
 import { chown, mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
@@ -213,9 +212,4 @@ function identity(user: SystemUser | null): { uid?: number; gid?: number } {
 /** Nothing of ours: a PGOPTIONS or a secret in our environment is no business of the server. */
 function serverEnvironment(): NodeJS.ProcessEnv {
   return { PATH: process.env.PATH ?? "", LC_ALL: "C", TZ: "UTC" };
-}
-
-/** A password that needs no escaping anywhere. */
-export function randomPassword(): string {
-  return randomBytes(24).toString("base64url");
 }

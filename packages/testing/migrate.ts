@@ -28,7 +28,7 @@ export type MigrateOptions = {
 };
 
 /** Tells which migration failed and what the database said; the cause is the driver's error. */
-export class MigrationError extends Error {
+class MigrationError extends Error {
   override name = "MigrationError";
 }
 

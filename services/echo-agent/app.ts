@@ -10,7 +10,7 @@ import type { Settings } from "./settings.ts";
 const priority = -100;
 const shared = { path: "/echo", priority, maxConcurrency: 100, payloadSchema: EchoPayload };
 
-export const types = [
+const types = [
   defineTaskType({
     ...shared,
     type: "echo",

@@ -63,7 +63,7 @@ export async function get<T = LogList>(url: string, path: string): Promise<Reply
   return toReply(await request(url + path, { headers: { authorization: basic } }));
 }
 
-export async function post(url: string, body: unknown, type = "application/json"): Promise<Reply<LogReceipt>> {
+async function post(url: string, body: unknown, type = "application/json"): Promise<Reply<LogReceipt>> {
   const bytes = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   const headers = { "x-internal-key": internalKey, "content-type": type };
   return toReply(await request(`${url}/log`, { method: "POST", headers, body: bytes }));
@@ -78,7 +78,7 @@ async function toReply<T>(response: Awaited<ReturnType<typeof request>>): Promis
 export type Block = { id: number | null; event: string | null; log: Log | null; comment: boolean };
 
 /** A client of the stream that notes every block. */
-export async function follow(url: string, query = "", after: number | null = null) {
+async function follow(url: string, query = "", after: number | null = null) {
   const end = new AbortController();
   const response = await request(`${url}/logs/stream?${query}`, {
     headers: { "x-internal-key": internalKey, ...(after === null ? {} : { "last-event-id": String(after) }) },
@@ -113,8 +113,6 @@ export async function follow(url: string, query = "", after: number | null = nul
     },
   };
 }
-
-export type Follower = Awaited<ReturnType<typeof follow>>;
 
 function parseBlock(text: string): Block {
   const block: Block = { id: null, event: null, log: null, comment: text.startsWith(":") };

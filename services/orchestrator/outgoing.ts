@@ -46,8 +46,6 @@ function frameText(text: string): Buffer {
 export function buildJoiner(): (messages: readonly Buffer[]) => Buffer {
   let last: { messages: readonly Buffer[]; joined: Buffer } | null = null;
   return (messages) => {
-    const [only] = messages;
-    if (messages.length === 1 && only) return only;
     if (last === null || !areSame(last.messages, messages)) last = { messages, joined: Buffer.concat(messages) };
     return last.joined;
   };

@@ -45,7 +45,7 @@ export async function startReceiver(answer: (message: Message, nth: number) => n
   };
 }
 
-export const toShown = ({ body }: Message) => `${body.data.event.version} ${body.data.event.kind}`;
+const toShown = ({ body }: Message) => `${body.data.event.version} ${body.data.event.kind}`;
 
 /** The signature as the specification has it, made from nothing of ours. */
 export function sign({ headers, text }: Message, secret: string): string {

@@ -24,7 +24,7 @@ export function openStream(box: Orchestrator, query = "?types=task") {
   };
 }
 
-export function toShown(frame: Frame): string[] {
+function toShown(frame: Frame): string[] {
   return frame.type === "task" ? [`${frame.event.taskId} ${frame.event.version} ${frame.event.kind}`] : [];
 }
 

@@ -38,7 +38,7 @@ export function toTraceTree({ traceId, tasks, events, logs, notes }: TraceParts)
 }
 
 /** The calls of a task's agents, read from its events: each begins with `started` and ends with the next that ends it. */
-export function toCalls(events: readonly TaskEvent[]): AgentCall[] {
+function toCalls(events: readonly TaskEvent[]): AgentCall[] {
   const calls: AgentCall[] = [];
   for (const event of events) {
     const open = calls.at(-1);

@@ -23,7 +23,7 @@ export function parsePath(text: string): Path | null {
 }
 
 /** All values at a path; none when it is missing. */
-export function readAll(value: unknown, path: Path): unknown[] {
+function readAll(value: unknown, path: Path): unknown[] {
   const [first, ...rest] = path;
   if (first === undefined) return [value];
   if (first === "*") return Array.isArray(value) ? value.flatMap((item) => readAll(item, rest)) : [];

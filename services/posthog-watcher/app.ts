@@ -31,7 +31,7 @@ import { buildOwnRoutes, buildTypes } from "./routes/all.ts";
 import type { Settings } from "./settings.ts";
 import { buildStore } from "./store.ts";
 
-export const serviceName = "posthog-watcher";
+const serviceName = "posthog-watcher";
 
 /** What tests turn and make quicker. */
 export type Overrides = Partial<AgentOptions> & {

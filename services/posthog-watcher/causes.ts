@@ -15,7 +15,7 @@ export type ChangeSeen = {
 
 /** What is older than so, or began so long after, is no cause. */
 export const causeBeforeMs = 6 * 3_600_000;
-export const causeAfterMs = 3_600_000;
+const causeAfterMs = 3_600_000;
 
 const mostCauses = 10;
 

@@ -8,8 +8,6 @@ const closed = { additionalProperties: false } as const;
 
 export const findingStatuses = ["open", "acknowledged", "snoozed", "resolved", "declined"] as const;
 export type FindingStatus = (typeof findingStatuses)[number];
-/** In these there is one finding a key at the most. */
-export const openStatuses = ["open", "acknowledged", "snoozed"] as const satisfies readonly FindingStatus[];
 
 /** Something that happened near the beginning. Near in time is not proven; the likeliest comes first. */
 export const Cause = Type.Object(
@@ -114,7 +112,7 @@ export const Finding = Type.Object(
 );
 export type Finding = Static<typeof Finding>;
 
-export const findingEventKinds = [
+const findingEventKinds = [
   "opened",
   "worsened",
   "revised",
@@ -192,7 +190,7 @@ function limitText({ limits }: Monitor, way: Direction): string {
 }
 
 /** As many digits as a reader needs. */
-export function figure(value: number, { noise }: Pick<Monitor, "noise">): string {
+function figure(value: number, { noise }: Pick<Monitor, "noise">): string {
   if (noise === "share") return `${(100 * value).toFixed(1)} %`;
   if (Math.abs(value) >= 100 || Number.isInteger(value)) return String(Math.round(value));
   return value.toPrecision(3);

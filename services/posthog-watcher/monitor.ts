@@ -17,7 +17,10 @@ export const severities = ["info", "warning", "critical"] as const;
 export type Severity = (typeof severities)[number];
 export const Severity = Type.Enum([...severities]);
 
-export const buckets = { "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
+const buckets = { "5m": 300_000, "15m": 900_000, "1h": 3_600_000, "1d": 86_400_000 } as const;
+
+/** After so many failed runs in a row a monitor is blind. */
+export const blindAfter = 3;
 
 const Proposal = Type.Object(
   {
@@ -175,7 +178,7 @@ export type Monitor = {
 const unitMs = { m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
 
 /** @param text as the schema has it, such as `15m` */
-export function toMs(text: string): number {
+function toMs(text: string): number {
   return Number(text.slice(0, -1)) * (unitMs[text.slice(-1) as keyof typeof unitMs] ?? 0);
 }
 

@@ -89,7 +89,7 @@ function withExpected(type: string, payload: Record<string, unknown>, { seenFlag
   return { ...payload, expected: { active, ...(version !== null && { version }) } };
 }
 
-export function integrationOf(type: string): Integration | null {
+function integrationOf(type: string): Integration | null {
   const [, name] = /^(posthog|render|github|telegram)\./.exec(type) ?? [];
   return (name as Integration | undefined) ?? null;
 }

@@ -76,7 +76,7 @@ export function changePercentOf({ value, expected }: Pick<Observation, "value" |
   return (100 * (value - expected)) / Math.abs(expected);
 }
 
-export function severityOf(score: number, rule: Rule): Severity {
+function severityOf(score: number, rule: Rule): Severity {
   if (score >= rule.critical) return "critical";
   return score >= rule.warning ? "warning" : "info";
 }

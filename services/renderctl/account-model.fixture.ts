@@ -42,7 +42,7 @@ export function carryOut(blueprint: Blueprint, live: Live, plan: Plan): Live {
 }
 
 /** Every reference whose target is there has a value. */
-export function withReferences(blueprint: Blueprint, live: Live): Live {
+function withReferences(blueprint: Blueprint, live: Live): Live {
   const sources = blueprint.resources.flatMap((one) => ("env" in one ? one.env.map(({ source }) => source) : []));
   const named = sources.filter((source): source is Extract<EnvSource, { name: string }> => "name" in source);
   const references = named.flatMap((source) => {

@@ -76,7 +76,7 @@ export function liveFields(resource: Resource, live: LiveOf<Resource["kind"]>): 
   return Object.fromEntries(managed.map((rule) => [rule.field, rule.live(live as never, wanted[rule.field] ?? null)]));
 }
 
-export function isLinked(live: Live, service: ServiceResource, group: string): boolean {
+function isLinked(live: Live, service: ServiceResource, group: string): boolean {
   const found = findLive(live, service);
   return found !== null && live.groups.some(({ name, serviceIds }) => name === group && serviceIds.includes(found.id));
 }

@@ -81,7 +81,7 @@ function entriesOf(resource: Resource): EnvEntry[] {
 }
 
 /** The services that must be there before this one can be made. Render's own variables of a service can follow later. */
-export function neededServices(resource: Resource): string[] {
+function neededServices(resource: Resource): string[] {
   return entriesOf(resource).flatMap(({ source }) => {
     if (source.kind === "service") return [source.name];
     return source.kind === "variable" && !isBuiltIn(source.key) ? [source.name] : [];

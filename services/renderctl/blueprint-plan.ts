@@ -296,10 +296,6 @@ function isSuspended(live: Live, service: ServiceResource): boolean {
   return found !== null && "suspended" in found && found.suspended === "suspended";
 }
 
-export function hasSteps({ steps }: Plan): boolean {
-  return steps.length > 0;
-}
-
 /** The repository of whatever is built and names none. */
 export function withRepository(blueprint: Blueprint, repo: string | null): Blueprint {
   if (repo === null) return blueprint;

@@ -6,13 +6,13 @@ import { type CheckValue, type ParsedBlueprint, parseBlueprint } from "./bluepri
 
 const compiled = new Map<TSchema, ReturnType<typeof compileCheck>>();
 
-export const checkValue: CheckValue = (schema, value) => {
+const checkValue: CheckValue = (schema, value) => {
   const check = compiled.get(schema) ?? compileCheck(schema);
   compiled.set(schema, check);
   return check(value);
 };
 
-export function parseText(text: string): ParsedBlueprint {
+function parseText(text: string): ParsedBlueprint {
   return parseBlueprint(readYaml(text), checkValue);
 }
 

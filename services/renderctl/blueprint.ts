@@ -72,7 +72,7 @@ export function canonical(value: unknown): string {
  * Variables that Render itself sets in every service, as far as they are known from outside of it. They are there as soon as
  * the service is, so two services may name each other's.
  */
-export const builtInVariables = ["RENDER_EXTERNAL_URL", "RENDER_EXTERNAL_HOSTNAME", "RENDER_SERVICE_NAME"] as const;
+const builtInVariables = ["RENDER_EXTERNAL_URL", "RENDER_EXTERNAL_HOSTNAME", "RENDER_SERVICE_NAME"] as const;
 export type BuiltInVariable = (typeof builtInVariables)[number];
 
 export function isBuiltIn(key: string): key is BuiltInVariable {

@@ -14,7 +14,7 @@ import { buildPlanner, type Draft, type Planner } from "./loops/planner.ts";
 import { type BlueprintStore, buildBlueprintStore } from "./store/blueprints.ts";
 
 export const repository = "https://github.com/acme/shop";
-export const hash = (value: string) => createHmac("sha256", "a key of tests").update(value).digest("base64url");
+const hash = (value: string) => createHmac("sha256", "a key of tests").update(value).digest("base64url");
 
 export type Workshop = AsyncDisposable & {
   render: RenderStandIn;

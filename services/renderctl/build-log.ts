@@ -48,7 +48,7 @@ const colour = new RegExp(`${escapeCode}\\[[0-9;?]*[A-Za-z]`, "g");
 const stamp = /^\[?\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d+)?Z?\]?[ \t]/;
 
 /** A line without its time and its colours; spaces inside of it may be part of a folder's name. */
-export function cleanLine(line: string): string {
+function cleanLine(line: string): string {
   return line.replace(colour, "").replace(stamp, "").replace(/\r$/, "");
 }
 

@@ -1,7 +1,7 @@
 import type { Deploy, Service } from "./render-shapes.ts";
 
 /** Whether the owner consents to repairs of this service: by its id or its exact name. */
-export function isMonitored({ id, name }: Pick<Service, "id" | "name">, monitored: readonly string[]): boolean {
+function isMonitored({ id, name }: Pick<Service, "id" | "name">, monitored: readonly string[]): boolean {
   return monitored.includes(id) || monitored.includes(name);
 }
 

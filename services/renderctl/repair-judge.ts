@@ -19,7 +19,7 @@ export type PastRepair = {
   createdAt: Date;
 };
 
-export const bounds = { perCommit: 2, perServiceDaily: 4, daily: 10, apartMs: 15 * 60_000 } as const;
+const bounds = { perCommit: 2, perServiceDaily: 4, daily: 10, apartMs: 15 * 60_000 } as const;
 const dayMs = 86_400_000;
 
 export type Permission = { kind: "repair"; attempt: number } | { kind: "wait" } | { kind: "report"; because: string };

@@ -18,7 +18,7 @@ export type YamlDraft = { text: string; spans: Spans };
 const reserved = /^(?:true|false|null|yes|no|on|off|y|n|~)$/i;
 
 /** A value on one line. */
-export function toFlow(value: Json): string {
+function toFlow(value: Json): string {
   if (Array.isArray(value)) return `[${value.map(toFlow).join(", ")}]`;
   if (value !== null && typeof value === "object") {
     const members = Object.entries(value).map(([key, member]) => `${key}: ${toFlow(member)}`);

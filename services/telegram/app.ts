@@ -25,7 +25,7 @@ import { buildOwnRoutes, buildTypes } from "./routes/all.ts";
 import type { Settings } from "./settings.ts";
 import { buildStore } from "./store.ts";
 
-export const serviceName = "telegram";
+const serviceName = "telegram";
 
 /** What tests make quicker. */
 export type Overrides = Partial<AgentOptions> & { pace?: Partial<Pace>; leadPace?: Partial<LeadPace> };

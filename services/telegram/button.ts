@@ -1,10 +1,6 @@
 /** What a button does. Its data on the wire is a random word without meaning; this stands in the database. */
 export type ButtonAction = "approve" | "reject" | "cancel" | "retry";
 
-export const decisions: readonly ButtonAction[] = ["approve", "reject"];
-
-export type ButtonWish = { action: ButtonAction; label: string };
-
 export const labels: Record<ButtonAction, string> = {
   approve: "✅ Approve",
   reject: "✋ Reject",

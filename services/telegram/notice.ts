@@ -82,7 +82,7 @@ const pagesWindowMs = 90_000;
 /** Nobody waits longer for a file because alerts keep coming. */
 const fileWaitMs = 300_000;
 /** After so long without an alert a storm is over. */
-export const stormRestMs = 15_000;
+const stormRestMs = 15_000;
 
 export type StormPlan = { kind: "own"; storm: Storm } | { kind: "page"; storm: Storm };
 

@@ -107,7 +107,7 @@ export type TelegramOptions = {
 const timeoutMs = 30_000;
 
 /** Quick enough for tests; the pace itself is tested apart. */
-export const quickPace = { privateMs: 5, groupMs: 5, perSecond: 500, editMs: 50, tellMs: 100 };
+const quickPace = { privateMs: 5, groupMs: 5, perSecond: 500, editMs: 50, tellMs: 100 };
 
 export function toEnv({
   fleet,

@@ -4,7 +4,7 @@ import type { Task, TaskError } from "@signalbox/common/contracts/task.ts";
 import { quote } from "./message.ts";
 import { escapeHtml, fromHtml, fromText, type Run } from "./rich-text.ts";
 
-export const statusIcons: Record<Task["status"], string> = {
+const statusIcons: Record<Task["status"], string> = {
   queued: "⏳",
   running: "▶️",
   waiting: "✋",
@@ -50,7 +50,7 @@ function bar(percent: number): string {
   return "▰".repeat(full) + "▱".repeat(10 - full);
 }
 
-export function describeError({ code, message }: TaskError): string {
+function describeError({ code, message }: TaskError): string {
   return `<b>${escapeHtml(code)}</b>: ${quote(message, 1_000)}`;
 }
 
@@ -142,7 +142,7 @@ export function describeEnd(task: Task): string {
   return `${statusIcons[task.status]} ${task.status}${took === null ? "" : ` after ${describeMs(took)}`}`;
 }
 
-export function describeMs(ms: number): string {
+function describeMs(ms: number): string {
   if (ms < 1_000) return `${ms} ms`;
   const seconds = Math.round(ms / 1_000);
   return seconds < 120 ? `${seconds} s` : `${Math.floor(seconds / 60)} min ${seconds % 60} s`;

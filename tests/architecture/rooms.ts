@@ -19,7 +19,7 @@ const workspace: Record<string, string> = {
 };
 
 /** The file that an import leads to, from the root of the repository; null for packages of others. */
-export function resolveImport(from: string, specifier: string): string | null {
+function resolveImport(from: string, specifier: string): string | null {
   if (specifier.startsWith(".")) return posix.normalize(posix.join(posix.dirname(from), specifier));
   const match = /^@signalbox\/([^/]+)\/(.+)$/.exec(specifier);
   if (!match) return null;
@@ -28,7 +28,7 @@ export function resolveImport(from: string, specifier: string): string | null {
 }
 
 /** `services/echo-agent`, `packages/common/contracts`, `dashboard`, `tests`; the root for files that lie there. */
-export function roomOf(path: string): string {
+function roomOf(path: string): string {
   const [first = "", second = "", third = ""] = path.split("/");
   if (first === "services") return `services/${second}`;
   if (path.startsWith("packages/common/contracts/")) return "packages/common/contracts";

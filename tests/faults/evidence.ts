@@ -9,7 +9,7 @@ export async function tellEvidence(world: World, violations: readonly Violation[
   for (const id of [...ids].slice(0, mostTasks)) await tellTask(world, id);
 }
 
-export async function tellTask(world: World, id: string): Promise<void> {
+async function tellTask(world: World, id: string): Promise<void> {
   const events = await world.query<{ line: string }>(
     `select concat_ws(' ', to_char(at, 'HH24:MI:SS.MS'), seq, version, kind, actor, left(data::text, 160)) as line
        from task_events where task_id = $1 order by seq`,

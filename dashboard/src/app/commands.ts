@@ -11,7 +11,7 @@ export type Command = { id: string; words: string; hint: string; run: () => void
 
 const go = (to: string) => () => navigate(to);
 
-export function copyLink(): void {
+function copyLink(): void {
   void copyText(location.href, "Link");
 }
 

@@ -1,7 +1,7 @@
 export type Call = { method: string; url: string; body?: unknown; headers?: Record<string, string> };
 
 /** One argument for a POSIX shell: single quotes keep everything but themselves. */
-export function quoteShell(text: string): string {
+function quoteShell(text: string): string {
   return `'${text.replaceAll("'", `'\\''`)}'`;
 }
 

@@ -67,7 +67,7 @@ function unquote(raw: string): string {
   return match?.[1] === undefined ? raw.replaceAll('"', "") : unescapeQuotes(match[1]);
 }
 
-export function findKey<Row>(vocabulary: Vocabulary<Row>, name: string): FilterKey<Row> | null {
+function findKey<Row>(vocabulary: Vocabulary<Row>, name: string): FilterKey<Row> | null {
   const wanted = name.toLowerCase();
   const isNamed = (key: FilterKey<Row>) => key.param.toLowerCase() === wanted || key.names.includes(wanted);
   return vocabulary.keys.find(isNamed) ?? null;

@@ -48,7 +48,7 @@ function followReference(reference: string, root: Schema): Schema | null {
 }
 
 /** Follows `$ref`s inside the document and folds `allOf` into one object. */
-export function resolveSchema(schema: Schema, root: Schema, depth = 0): Schema {
+function resolveSchema(schema: Schema, root: Schema, depth = 0): Schema {
   if (depth > 16) return {};
   const reference = textOf(schema.$ref);
   const target = reference ? followReference(reference, root) : null;

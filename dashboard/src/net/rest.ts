@@ -35,7 +35,7 @@ const TIMEOUT_MS = 20_000;
 const ASKING_MS = 120_000;
 const timeoutOf = (path: string) => (/^\/(?:render|monitors)\//.test(path) ? ASKING_MS : TIMEOUT_MS);
 
-export function failureOf(kind: FailureKind, code: string, message: string): Failure {
+function failureOf(kind: FailureKind, code: string, message: string): Failure {
   return { kind, status: 0, code, message, details: [], traceId: null, retryAfterMs: null };
 }
 

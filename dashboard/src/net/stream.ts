@@ -52,7 +52,7 @@ const initialStatus = (): StreamStatus => ({
   server: null,
 });
 
-export function isLoopback(base: string): boolean {
+function isLoopback(base: string): boolean {
   const host = new URL(base).hostname;
   return host === "localhost" || host === "[::1]" || host.startsWith("127.");
 }

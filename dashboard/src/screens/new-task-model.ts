@@ -53,7 +53,7 @@ function prefixed(faults: Faults, prefix: string): [string, string][] {
 }
 
 /** What the page itself can tell to be wrong, before anything is sent. */
-export function checkDraft(type: TaskType, draft: Draft): Faults {
+function checkDraft(type: TaskType, draft: Draft): Faults {
   const own = type.payloadSchema ? findFaults(draft.payload ?? {}, type.payloadSchema) : new Map<string, string>();
   return new Map([...prefixed(own, "/payload"), ...prefixed(findFaults(draft.options, optionsSchema), "")]);
 }

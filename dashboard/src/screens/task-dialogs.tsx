@@ -205,7 +205,7 @@ function toDraft(task: Task): Draft {
 }
 
 /** Only what differs from the version that was opened is sent. */
-export function toPatch(draft: Draft, base: Task): Record<string, unknown> {
+function toPatch(draft: Draft, base: Task): Record<string, unknown> {
   const patch: Record<string, unknown> = {};
   if (draft.status !== "") patch.status = draft.status;
   if (draft.status === "waiting") patch.waitingFor = "input";

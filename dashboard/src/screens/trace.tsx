@@ -17,7 +17,7 @@ type Node = TraceNode & { children: Node[] };
 type Trace = { traceId: string; tasks: Node[]; logs: Log[]; timeline: TraceEntry[]; notes: string[] };
 
 /** Everything with one trace id, read again while it grows. */
-export function useTrace(traceId: string | null) {
+function useTrace(traceId: string | null) {
   const app = useApp();
   const path = `/trace/${encodeURIComponent(traceId ?? "")}`;
   const query = useQuery<Trace>(traceId === null ? null : path, (signal) =>
@@ -80,7 +80,7 @@ export function TraceScreen({ params }: ScreenProps) {
   );
 }
 
-export function TracePanel({ nodes, current }: { nodes: readonly Node[]; current?: string }) {
+function TracePanel({ nodes, current }: { nodes: readonly Node[]; current?: string }) {
   return (
     <Panel title="Tasks of the trace" meta={countOf(sizeOf(nodes), "task")}>
       {nodes.length === 0 ? (

@@ -26,7 +26,7 @@ export type FeedRow = LogRow | EventRow | StateRow | GapRow | MarkRow;
 export const TRIM_BYTES = 16 * 1024;
 const ROW_BYTES = 200;
 
-export function toBrief(task: Task): TaskBrief {
+function toBrief(task: Task): TaskBrief {
   const { id, type, status, source, traceId, correlationId } = task;
   return { id, type, status, source, traceId, correlationId };
 }

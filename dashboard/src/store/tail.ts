@@ -13,7 +13,7 @@ import {
 import type { EventRow, FeedRow } from "./rows.ts";
 
 /** 100,000 rows and 64 MB, whichever is reached first. */
-export const tailLimits: RingLimits = { rows: 100_000, weight: 64 * 1024 * 1024 };
+const tailLimits: RingLimits = { rows: 100_000, weight: 64 * 1024 * 1024 };
 
 export type Tail = Ring<FeedRow>;
 export const emptyTail: Tail = emptyRing<FeedRow>();

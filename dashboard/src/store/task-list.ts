@@ -15,7 +15,7 @@ export type TaskListState = {
 export const emptyTaskList: TaskListState = { rows: [], fresh: [], nextCursor: null };
 
 /** Past this many rows the oldest leave; paging reads them again. */
-export const LIST_LIMIT = 5_000;
+const LIST_LIMIT = 5_000;
 
 function byNewest(left: Task, right: Task): number {
   if (left.createdAt !== right.createdAt) return left.createdAt < right.createdAt ? 1 : -1;

@@ -12,7 +12,7 @@ export type TaskPageState = {
   why: Why | null;
 };
 
-export const emptyTaskPage: TaskPageState = { task: null, reviewed: null, events: [], why: null };
+const emptyTaskPage: TaskPageState = { task: null, reviewed: null, events: [], why: null };
 
 function byVersion(left: TaskEvent, right: TaskEvent): number {
   if (left.version !== right.version) return left.version - right.version;

@@ -5,7 +5,7 @@ import { Dialog, DialogActions } from "./dialog.tsx";
 import { Note } from "./parts.tsx";
 
 /** Why a call was refused, ending with what was or was not done. */
-export function refusalOf(failure: Failure): string {
+function refusalOf(failure: Failure): string {
   if (failure.kind !== "http") return `${failure.message} Whether it was done is not known: look at the state again.`;
   const details = failure.details.flatMap((detail) => {
     if (typeof detail !== "object" || detail === null || !("path" in detail) || !("message" in detail)) return [];

@@ -41,7 +41,7 @@ export type ListProps = {
 };
 
 /** Roles for what cannot be a real `<table>`: rows that are placed one by one and only while they are in view. */
-export const asTable = (label: string, rows: number) =>
+const asTable = (label: string, rows: number) =>
   ({ role: "table", "aria-label": label, "aria-rowcount": rows }) as const;
 export const asRowGroup = { role: "rowgroup" } as const;
 export const asRow = { role: "row" } as const;
@@ -53,7 +53,7 @@ const NEAR_ROWS = 20;
 
 type Anchor = { number: number; offset: number };
 
-export class Layout {
+class Layout {
   readonly #first: number;
   readonly #rowHeight: number;
   readonly #extras: readonly (readonly [number, number])[];

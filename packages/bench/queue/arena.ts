@@ -70,7 +70,7 @@ async function dropDatabase(clusterUrl: string, url: string): Promise<void> {
   await query(clusterUrl, `drop database "${new URL(url).pathname.slice(1)}" with (force)`);
 }
 
-export const user = { name: "bench", pass: "bench-bench-bench", internalKey: "bench-internal-key" };
+const user = { name: "bench", pass: "bench-bench-bench", internalKey: "bench-internal-key" };
 export const asPerson = { authorization: `Basic ${Buffer.from(`${user.name}:${user.pass}`).toString("base64")}` };
 export const asService = { "x-internal-key": user.internalKey };
 export const json = { "content-type": "application/json" };

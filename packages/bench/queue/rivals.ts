@@ -27,7 +27,7 @@ export const graphileWorker: Side = {
 export const pgBoss: Side = { name: "pg-boss", program: contestant("pg-boss"), database: "empty" };
 export const dbos: Side = { name: "DBOS", program: contestant("dbos"), database: "empty", share: 0.2 };
 
-export const packages = ["graphile-worker", "pg-boss", "@dbos-inc/dbos-sdk"];
+const packages = ["graphile-worker", "pg-boss", "@dbos-inc/dbos-sdk"];
 
 export async function readVersions(): Promise<Record<string, string>> {
   const { resolve } = createRequire(import.meta.url);

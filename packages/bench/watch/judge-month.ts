@@ -28,7 +28,7 @@ export type Judgement = {
   aboutLateData: number;
 };
 
-export const projectMonitor = "project";
+const projectMonitor = "project";
 /** A finding may begin so long after the incident has ended: the last bad bucket is judged late. */
 const echoMs = 2 * hourMs;
 

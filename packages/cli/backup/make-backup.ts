@@ -42,7 +42,7 @@ async function chooseFormat(url: string): Promise<BackupFormat> {
   return tool !== null && tool >= (await findServerVersion(url)) ? "pg" : "logical";
 }
 
-export async function findServerVersion(url: string): Promise<number> {
+async function findServerVersion(url: string): Promise<number> {
   const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
   client.on("error", () => undefined);
   try {

@@ -7,7 +7,7 @@ import { Refusal } from "./state.ts";
 const closed = { additionalProperties: false } as const;
 const Text = Type.String({ minLength: 1 });
 
-export const refreshWords = [
+const refreshWords = [
   "blocking",
   "async",
   "lazy_async",

@@ -107,7 +107,7 @@ function toLive(service: Service, log: string[]): BuildOutcome {
 }
 
 /** `./dist/`, `dist` and `/dist` are one folder. */
-export function normalize(path: string): string {
+function normalize(path: string): string {
   return path
     .trim()
     .split("/")

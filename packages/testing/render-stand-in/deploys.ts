@@ -139,7 +139,7 @@ export function note(state: State, service: Service, type: string, details: Json
   service.events.unshift({ id: newId("evt"), timestamp: toTime(nowMs(state)), serviceId: service.id, type, details });
 }
 
-export function toDeploy(deploy: Deploy): Json {
+function toDeploy(deploy: Deploy): Json {
   return {
     id: deploy.id,
     status: deploy.status,

@@ -130,7 +130,7 @@ export type State = Options & {
   spending: Map<string, Spending>;
 };
 
-export const firstOwnerId = "tea-cjnxpkdhshc73d12t9i0";
+const firstOwnerId = "tea-cjnxpkdhshc73d12t9i0";
 
 export function newState(options: Options): State {
   return {

@@ -23,7 +23,7 @@ export type SearchBounds = {
   stepMs: number;
 };
 
-export const searchBounds: SearchBounds = { firstStep: 20_000, mostStep: 320_000, budgetMs: 2_000, stepMs: 200 };
+const searchBounds: SearchBounds = { firstStep: 20_000, mostStep: 320_000, budgetMs: 2_000, stepMs: 200 };
 
 const queryCanceled = "57014";
 

@@ -121,7 +121,7 @@ function toLinks({ monitor, projectUrl }: Applying, series: string | null) {
 }
 
 /** What is asked for because of a finding, in words for the message about it. */
-export async function propose({ tx, monitor, consent, now }: Applying, finding: Finding): Promise<string[]> {
+async function propose({ tx, monitor, consent, now }: Applying, finding: Finding): Promise<string[]> {
   const words: string[] = [];
   for (const [index, planned] of planProposals(monitor, finding, consent).entries()) {
     if (planned.kind === "not_proposed") {

@@ -60,7 +60,7 @@ async function fail(kit: Kit, action: Action, { status, error, id }: Task): Prom
 }
 
 /** The mode behaves as `propose` until somebody lets it go on. */
-export async function stopExecuting(kit: Kit, tx: Statements, why: string): Promise<void> {
+async function stopExecuting(kit: Kit, tx: Statements, why: string): Promise<void> {
   await tx.memory.keepMemory({
     key: "stop",
     value: { isStopped: true, why, at: new Date(kit.clock()).toISOString() },

@@ -5,7 +5,7 @@ import type { MonitorState } from "../store/states.ts";
 import { judgeableUntil, startOfBucket } from "../time-grid.ts";
 
 /** What arrives late changes buckets that were judged; so many are read again. */
-export const revisedBuckets = 3;
+const revisedBuckets = 3;
 
 export type DueMonitor = { monitor: Monitor; state: MonitorState };
 
@@ -43,9 +43,6 @@ export function toWanted({ monitor, state }: DueMonitor, now: number, watermark:
   const from = judgedUntil === null ? oldest : Math.max(oldest, judgedUntil - revisedBuckets * monitor.bucketMs);
   return { monitor, from, to };
 }
-
-/** After so many failed runs in a row a monitor is blind. */
-export const blindAfter = 3;
 
 const longestPauseMs = 15 * 60_000;
 

@@ -4,6 +4,7 @@
  */
 import { heldForMs, type Missing, planHolding } from "../arrival.ts";
 import { planHeartbeat } from "../bucket-query.ts";
+import { blindAfter } from "../monitor.ts";
 import { toNotifyTask } from "../notices.ts";
 import { PosthogError } from "../posthog-failure.ts";
 import { fromFirstEvent, type Heartbeat, toHeartbeat, UnreadableError } from "../query-rows.ts";
@@ -14,7 +15,7 @@ import { readShares } from "./arrival-shares.ts";
 import { explainNews } from "./explain-news.ts";
 import { judgeSeries } from "./judge-series.ts";
 import type { Kit } from "./kit.ts";
-import { blindAfter, type DueMonitor, listDueMonitors, nextTryAt, toWanted } from "./plan-run.ts";
+import { type DueMonitor, listDueMonitors, nextTryAt, toWanted } from "./plan-run.ts";
 import { tellProject } from "./project-finding.ts";
 import { type ReadFailure, readSeries, type SeriesRead } from "./read-series.ts";
 import { prepareMonitors } from "./shapes.ts";

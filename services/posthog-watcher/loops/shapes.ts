@@ -5,7 +5,7 @@ import { actor } from "./apply-event.ts";
 import type { Kit } from "./kit.ts";
 
 /** What a series is made of: when this is another, nothing that was read of the old one is true of the new one. */
-export function shapeOf({ source, where, bucketMs, detector, noise, fill, season }: Monitor): string {
+function shapeOf({ source, where, bucketMs, detector, noise, fill, season }: Monitor): string {
   const shape = JSON.stringify([source, Object.entries(where).sort(), bucketMs, detector, noise, fill, season]);
   return createHash("sha256").update(shape).digest("hex").slice(0, 16);
 }

@@ -1,20 +1,20 @@
 import { toDigest } from "../digest.ts";
+import { blindAfter } from "../monitor.ts";
 import { toNotifyTask } from "../notices.ts";
 import { PosthogError } from "../posthog-failure.ts";
 import type { Intent } from "../store/intents.ts";
 import { changePercentOf } from "../track.ts";
 import { defaultWakeups, listDue, type Wakeups } from "../wakeup.ts";
 import type { Kit } from "./kit.ts";
-import { blindAfter } from "./plan-run.ts";
 
-export const wakeupsKey = "wakeups";
+const wakeupsKey = "wakeups";
 const lookedKey = "wakeups looked at";
 const by = "service:posthog-watcher";
 const dayMs = 86_400_000;
 /** How far it was looked is kept so often; more often would be writing for nothing. */
 const lookedMs = 60_000;
 
-export async function readWakeups({ store }: Pick<Kit, "store">): Promise<{ wakeups: Wakeups; version: number }> {
+async function readWakeups({ store }: Pick<Kit, "store">): Promise<{ wakeups: Wakeups; version: number }> {
   const kept = await store.memory.findMemory(wakeupsKey);
   return kept ? { wakeups: kept.value as Wakeups, version: kept.version } : { wakeups: defaultWakeups, version: 0 };
 }

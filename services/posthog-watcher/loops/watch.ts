@@ -3,7 +3,6 @@ import { annotateDeploys } from "./annotate-deploys.ts";
 import { actor } from "./apply-event.ts";
 import { checkActions } from "./check-actions.ts";
 import type { Kit } from "./kit.ts";
-import { blindAfter } from "./plan-run.ts";
 import { type RunOutcome, runOnce } from "./run.ts";
 import { sendIntents } from "./send-intents.ts";
 import { fireWakeups } from "./wakeups.ts";
@@ -140,8 +139,4 @@ async function wakeSnoozed({ store, clock }: Kit): Promise<void> {
 async function forget({ store, clock }: Kit): Promise<void> {
   await store.buckets.forgetBuckets(clock() - keptMs);
   await store.memory.forgetOld();
-}
-
-export function countBlind(states: readonly { failures: number }[]): number {
-  return states.filter(({ failures }) => failures >= blindAfter).length;
 }

@@ -5,7 +5,7 @@ import { takePart, WholeListQuery } from "@signalbox/common/whole-list.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import type { KnownMonitor } from "../loops/monitor-book.ts";
-import { MonitorDefinition, toMonitor } from "../monitor.ts";
+import { blindAfter, MonitorDefinition, toMonitor } from "../monitor.ts";
 import { PosthogError } from "../posthog-failure.ts";
 import { UnreadableError } from "../query-rows.ts";
 import type { Precision } from "../store/findings.ts";
@@ -174,7 +174,6 @@ function suggest({ name, definition }: Pick<KnownMonitor, "name" | "definition">
 }
 
 const instantOf = (ms: number | null | undefined) => (ms == null ? null : new Date(ms).toISOString());
-const blindAfter = 3;
 
 function toHealth(
   { definition }: Pick<KnownMonitor, "definition">,

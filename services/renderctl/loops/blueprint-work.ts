@@ -49,7 +49,7 @@ export function buildBlueprintWork(options: BlueprintWorkOptions) {
 }
 
 /** To know who did it is good, and not worth failing for: not every workspace has an audit log, nor every token a look at it. */
-export function buildAuditReader(client: RenderClient) {
+function buildAuditReader(client: RenderClient) {
   return async (account: string, signal: AbortSignal): Promise<AuditEntry[]> => {
     try {
       return await client.during({ signal }).owners.listAudit(account);

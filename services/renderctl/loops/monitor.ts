@@ -31,8 +31,6 @@ export type MonitorOptions = {
   everyMs: number;
 };
 
-export type Monitor = ReturnType<typeof buildMonitor>;
-
 export function isMonitored(monitored: readonly string[], { id, name }: Pick<Service, "id" | "name">): boolean {
   return monitored.includes(id) || monitored.includes(name);
 }

@@ -68,7 +68,7 @@ export async function asTask<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-export function toAgentError(error: RenderError): AgentError {
+function toAgentError(error: RenderError): AgentError {
   const { message, retryable, retryAfterMs, status } = error;
   if (retryable) return new AgentError(message, { code: "unavailable", retryable, retryAfterMs, cause: error });
   const code = status === 404 || status === 410 ? "not_found" : "render_refused";

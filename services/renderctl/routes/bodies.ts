@@ -11,7 +11,7 @@ const longestValue = 65_536;
 const variableName = { pattern: "^[-._a-zA-Z][-._a-zA-Z0-9]*$", maxLength: 256 };
 
 /** As a task carries them: every value is kept encrypted, and read nowhere but here. */
-export const EnvValues = Type.Unsafe<Record<string, string>>(
+const EnvValues = Type.Unsafe<Record<string, string>>(
   Type.Object(
     {},
     {
@@ -23,7 +23,7 @@ export const EnvValues = Type.Unsafe<Record<string, string>>(
 );
 
 /** As a person says them: a number or yes-or-no becomes its text. */
-export const EnvInput = Type.Unsafe<Record<string, string | number | boolean>>(
+const EnvInput = Type.Unsafe<Record<string, string | number | boolean>>(
   Type.Object(
     {},
     {

@@ -61,8 +61,6 @@ export function buildInbox(kit: Kit) {
   };
 }
 
-export type Inbox = ReturnType<typeof buildInbox>;
-
 async function work(kit: Kit, update: InboxUpdate): Promise<void> {
   try {
     const note = await serve(kit, update);

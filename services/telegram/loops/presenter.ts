@@ -63,8 +63,6 @@ export function buildPresenter(kit: Kit) {
   };
 }
 
-export type Presenter = ReturnType<typeof buildPresenter>;
-
 async function place(kit: Kit, notice: Notice): Promise<void> {
   const chats = await findChats(kit, notice);
   const task = await findTask(kit, notice);

@@ -64,8 +64,6 @@ export function buildSender(kit: Kit) {
   };
 }
 
-export type Sender = ReturnType<typeof buildSender>;
-
 /** @returns how long the chat must be quiet now, and whether the whole bot must */
 async function send(kit: Kit, epoch: number, message: OutMessage): Promise<{ ms: number; isBot: boolean }> {
   const calm = { ms: 0, isBot: false };

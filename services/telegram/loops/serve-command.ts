@@ -40,7 +40,7 @@ const served: Record<CommandName, Serve> = {
   whoami,
 };
 
-export const html = (text: string): Answer => ({ body: fromOwnHtml(text) });
+const html = (text: string): Answer => ({ body: fromOwnHtml(text) });
 
 const helpText = [
   "<b>Signalbox</b>",
