@@ -11,11 +11,22 @@ const run = promisify(execFile);
 /** What the page is made of, from the root of the repository. */
 const sources = ["dashboard", "packages/common/contracts", "pnpm-lock.yaml"];
 
+type Built = { folder: string; isNew: boolean };
+
+/** One build at a time: each clears away what is not its own, and files of several folders may change at once. */
+let last: Promise<unknown> = Promise.resolve();
+
 /**
  * The built dashboard in a folder named after the content of its sources: a second start finds it, a change makes a new
  * one, and two fleets never write to one place. It is built in a process of its own, whose memory goes with it.
  */
-export async function ensureDashboard(repository: string, home: string): Promise<{ folder: string; isNew: boolean }> {
+export function ensureDashboard(repository: string, home: string): Promise<Built> {
+  const built = last.then(() => buildUnlessThere(repository, home));
+  last = built.catch(() => undefined);
+  return built;
+}
+
+async function buildUnlessThere(repository: string, home: string): Promise<Built> {
   const all = join(home, "dashboard");
   const name = await hashFiles(repository, sources);
   const folder = join(all, name);
