@@ -7,6 +7,7 @@ import { expect, test } from "vitest";
 import {
   type AgentCall,
   reply as answer,
+  type Items,
   type Orchestrator,
   startAgent,
   startOrchestrator,
@@ -71,7 +72,7 @@ type Pick = () => Orchestrator;
 /** People who get in the way: they cancel, retry and patch at random, until the signal. */
 async function meddle(pick: Pick, dice: Dice, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
-    const { items } = (await pick().call("/tasks?limit=200")).body as { items: Task[] };
+    const { items } = (await pick().call<Items<Task>>("/tasks?limit=200")).body;
     for (const task of items) await disturb(pick(), task, dice);
     await answerQuestions(pick());
     await rest(20);
@@ -87,7 +88,7 @@ async function disturb(box: Orchestrator, task: Task, dice: Dice): Promise<void>
 }
 
 async function answerQuestions(box: Orchestrator): Promise<void> {
-  const { items } = (await box.call("/tasks?waitingFor=input&limit=200")).body as { items: Task[] };
+  const { items } = (await box.call<Items<Task>>("/tasks?waitingFor=input&limit=200")).body;
   await Promise.all(items.map((task) => act(box, task, "input", { ifVersion: task.version, input: "yes" })));
 }
 
@@ -116,7 +117,7 @@ async function postAll(seed: number, pick: () => Orchestrator): Promise<void> {
 async function quiet(box: Orchestrator): Promise<void> {
   const isQuiet = async () => {
     await answerQuestions(box);
-    return (await box.call("/tasks?status=queued,running,waiting&limit=1")).body.items.length === 0;
+    return (await box.call<Items<Task>>("/tasks?status=queued,running,waiting&limit=1")).body.items.length === 0;
   };
   await eventually(isQuiet, { timeoutMs: 60_000, everyMs: 100, what: "quiet" });
 }

@@ -1,7 +1,8 @@
+import type { TaskType } from "@signalbox/common/contracts/agent.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
-import { reply as answer, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { reply as answer, type Items, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 
 const kindsOf = (task: { events: { kind: string }[] }) => task.events.map((event) => event.kind);
 
@@ -72,7 +73,7 @@ test.concurrent("a stopping orchestrator hands its runs back, and another one fi
   await agent.called(2);
   await using other = await startOrchestrator({ database: box.database });
   // It has looked around by then, found nothing to claim, and rests.
-  await eventually(async () => (await other.call("/task-types")).body.items[0]?.live);
+  await eventually(async () => (await other.call<Items<TaskType>>("/task-types")).body.items[0]?.live);
   await box.stop();
   const stoppedAt = Date.now();
   await Promise.all(agent.calls.map((call) => call.closed));

@@ -14,8 +14,17 @@ export const basic = `Basic ${Buffer.from("operator:a-test-password").toString("
 export const internalKey = "test-internal-key";
 export const dashboardOrigin = "http://localhost:4080";
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-export type Reply = { status: number; body: any; headers: Record<string, string | string[] | undefined> };
+/** What a test reads of an error. */
+type Refusal = { error: { code: string; message: string; details: { path: string }[] } };
+
+/** The body has what the test says, or the error; which of them it is, is what the test expects of it. */
+export type Reply<T = TaskWithEvents> = {
+  status: number;
+  body: T & Refusal;
+  headers: Record<string, string | string[] | undefined>;
+};
+
+export type Items<T> = { items: T[]; nextCursor: string | null };
 
 type Call = { method?: string; body?: unknown; headers?: Record<string, string>; as?: "person" | "service" | "nobody" };
 
@@ -31,7 +40,10 @@ const baseEnv = {
 };
 
 function buildCall(url: string) {
-  return async (path: string, { method = "GET", body, headers = {}, as = "person" }: Call = {}): Promise<Reply> => {
+  return async <T = TaskWithEvents>(
+    path: string,
+    { method = "GET", body, headers = {}, as = "person" }: Call = {},
+  ): Promise<Reply<T>> => {
     const all = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} };
     const type = body === undefined ? {} : { "content-type": "application/json" };
     const response = await request(url + path, {
@@ -79,7 +91,7 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
     until(id: string, isSo: (task: TaskWithEvents) => boolean, what = "the task's state"): Promise<TaskWithEvents> {
       return eventually(
         async () => {
-          const task = (await call(`/task/${id}`)).body as TaskWithEvents;
+          const task = (await call(`/task/${id}`)).body;
           return isSo(task) ? task : null;
         },
         { what },

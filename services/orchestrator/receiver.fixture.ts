@@ -3,9 +3,10 @@ import { createHmac } from "node:crypto";
 import { createServer, type IncomingHttpHeaders, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
+import type { Subscription } from "@signalbox/common/contracts/subscription.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
-import type { Orchestrator } from "./orchestrator.fixture.ts";
+import type { Items, Orchestrator } from "./orchestrator.fixture.ts";
 
 export const withSecretsKey = { SECRETS_KEY: "a-key-for-the-tests", SUBSCRIPTIONS_ALLOW_PRIVATE: "true" };
 
@@ -55,16 +56,17 @@ export function sign({ headers, text }: Message, secret: string): string {
 }
 
 export async function subscribe(box: Orchestrator, url: string, more: object = {}) {
-  const made = await box.call("/subscriptions", { method: "POST", body: { url, kinds: ["created"], ...more } });
+  const made = await box.call<{ id: string; secret: string }>("/subscriptions", {
+    method: "POST",
+    body: { url, kinds: ["created"], ...more },
+  });
   if (made.status !== 201) throw new Error(`POST /subscriptions answered ${made.status}: ${JSON.stringify(made.body)}`);
-  return made.body as { id: string; secret: string };
+  return made.body;
 }
 
 /** The subscription as the list shows it. */
 export async function look(box: Orchestrator, id: string) {
-  const { items } = (await box.call("/subscriptions")).body as {
-    items: { id: string; pending: number; [key: string]: unknown }[];
-  };
+  const { items } = (await box.call<Items<Subscription>>("/subscriptions")).body;
   return items.find((item) => item.id === id);
 }
 

@@ -1,8 +1,9 @@
+import type { Delivery } from "@signalbox/common/contracts/webhook.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { type GithubStandIn, startGithubStandIn } from "@signalbox/testing/github-stand-in.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startOrchestrator } from "./orchestrator.fixture.ts";
 import { nowhere, secret, withSecret } from "./webhooks.fixture.ts";
 
 const push = { ref: "refs/heads/main", repository: { full_name: "acme/api" }, sender: { login: "ann" } };
@@ -18,7 +19,7 @@ const settingsFor = (github: GithubStandIn, hooks: string) => ({
 });
 
 async function listArrived(box: Orchestrator): Promise<string[]> {
-  const { items } = (await box.call("/webhooks/deliveries?limit=200")).body;
+  const { items } = (await box.call<Items<Delivery>>("/webhooks/deliveries?limit=200")).body;
   return items.map(({ deliveryId }: { deliveryId: string }) => deliveryId);
 }
 

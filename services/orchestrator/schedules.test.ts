@@ -1,7 +1,8 @@
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 
 const make = (box: Orchestrator, body: object) =>
   box.call("/schedules", {
@@ -20,12 +21,12 @@ test.concurrent("a schedule is made, read, changed, paused, run by hand and dele
   });
   const path = `/schedules/${made.body.id}`;
   expect(made.headers.location).toBe(path);
-  expect((await box.call("/schedules")).body.items).toEqual([made.body]);
+  expect((await box.call<Items<Schedule>>("/schedules")).body.items).toEqual([made.body]);
   expect((await box.call(path, { method: "PATCH", body: { enabled: false } })).body).toMatchObject({
     enabled: false,
     nextAt: null,
   });
-  const every = await box.call(path, { method: "PATCH", body: { everySeconds: 3600, enabled: true } });
+  const every = await box.call<Schedule>(path, { method: "PATCH", body: { everySeconds: 3600, enabled: true } });
   expect(every.body).toMatchObject({ cron: null, everySeconds: 3600, enabled: true, nextAt: expect.any(String) });
   const run = await box.call(`${path}/run`, { method: "POST" });
   expect(run).toMatchObject({ status: 201, body: { type: "work", source: "schedule:nightly", payload: { n: 1 } } });
@@ -53,7 +54,7 @@ test.concurrent.each([
   await using box = await startOrchestrator();
   await box.register({ url: "http://127.0.0.1:9" }, [{}]);
   expect((await make(box, body)).status).toBe(status);
-  expect((await box.call("/schedules")).body.items).toEqual([]);
+  expect((await box.call<Items<Schedule>>("/schedules")).body.items).toEqual([]);
 });
 
 test.concurrent("three orchestrators make each fire once, and late ones as the policy says", async () => {

@@ -1,5 +1,9 @@
+import type { Run } from "@signalbox/common/contracts/run.ts";
+import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { TraceTree } from "@signalbox/common/contracts/trace.ts";
 import { expect, test } from "vitest";
-import { reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 
 const event = (more: object = {}) => ({
   schema_version: 1,
@@ -16,7 +20,10 @@ test.concurrent("an event becomes a run whose raw original only the agent sees",
     result: { output: `you said ${(call.payload as { text: string }).text}` },
   }));
   await box.register(agent, [{ type: "chat" }]);
-  const accepted = await box.call("/v1/events", { method: "POST", body: event({ raw: { phone: "+49 151 secret" } }) });
+  const accepted = await box.call<Run>("/v1/events", {
+    method: "POST",
+    body: event({ raw: { phone: "+49 151 secret" } }),
+  });
   expect(accepted).toMatchObject({ status: 202, body: { run_id: expect.any(String) } });
   const id = accepted.body.run_id;
   await box.until(id, (task) => task.status === "completed");
@@ -26,7 +33,7 @@ test.concurrent("an event becomes a run whose raw original only the agent sees",
   expect(task).toMatchObject({ concurrencyKey: "c1", userKey: "u1", type: "chat" });
   const shown = [task, (await box.call("/tasks")).body, (await box.call(`/trace/${task.traceId}`)).body];
   expect(JSON.stringify(shown)).not.toContain("secret");
-  expect((await box.call("/tasks?q=secret")).body.items).toEqual([]);
+  expect((await box.call<Items<Task>>("/tasks?q=secret")).body.items).toEqual([]);
 });
 
 test.concurrent("events are told apart by version, type and key, and a person's are limited", async () => {
@@ -53,7 +60,7 @@ test.concurrent("a run reads as running until it ends, and as failed with its er
     reply(call.response, 400, { error: { code: "no", message: "never" } }),
   );
   await box.register(agent, [{ type: "chat" }]);
-  const failed = (await box.call("/v1/events", { method: "POST", body: event() })).body.run_id;
+  const failed = (await box.call<Run>("/v1/events", { method: "POST", body: event() })).body.run_id;
   await box.until(failed, (task) => task.status === "failed");
   expect((await box.call(`/v1/runs/${failed}`)).body).toMatchObject({
     status: "failed",
@@ -115,7 +122,7 @@ test.concurrent("secrets without a key to keep them are refused, and nothing is 
   expect(await box.call("/task", { method: "POST", body: { type: "work", payload: { token: "x" } } })).toMatchObject({
     status: 503,
   });
-  expect((await box.call("/tasks")).body.items).toEqual([]);
+  expect((await box.call<Items<Task>>("/tasks")).body.items).toEqual([]);
 });
 
 test.concurrent("tree, statistics and trace tell of a task with children", async () => {
@@ -134,7 +141,7 @@ test.concurrent("tree, statistics and trace tell of a task with children", async
     task: { id: parent.id },
     children: [{ task: { id: child.id }, children: [{ task: { id: grandchild.id }, children: [] }] }],
   });
-  const stats = (await box.call("/tasks/stats?window=15m")).body;
+  const stats = (await box.call<TaskStats>("/tasks/stats?window=15m")).body;
   expect(stats).toMatchObject({
     total: 3,
     byStatus: { completed: 2, failed: 1 },
@@ -142,7 +149,7 @@ test.concurrent("tree, statistics and trace tell of a task with children", async
   });
   expect(stats.success.byAgent.fixture).toEqual({ completed: 2, failed: 1, successRate: 2 / 3 });
   expect(stats.runMs.p50).toEqual(expect.any(Number));
-  const trace = (await box.call(`/trace/${parent.traceId}`)).body;
+  const trace = (await box.call<TraceTree>(`/trace/${parent.traceId}`)).body;
   expect(trace.tasks).toMatchObject([
     {
       task: { id: parent.id },
@@ -152,6 +159,6 @@ test.concurrent("tree, statistics and trace tell of a task with children", async
   ]);
   expect(trace.notes).toEqual([expect.stringContaining("logging service cannot be reached")]);
   expect((await box.call(`/trace/${"e".repeat(32)}`)).status).toBe(404);
-  expect((await box.call("/tasks/stats?window=forever")).status).toBe(400);
+  expect((await box.call<TaskStats>("/tasks/stats?window=forever")).status).toBe(400);
   expect((await box.call(`/task/${"0".repeat(8)}-0000-7000-8000-000000000000/tree`)).status).toBe(404);
 });

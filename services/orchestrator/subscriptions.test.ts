@@ -1,7 +1,8 @@
+import type { Subscription } from "@signalbox/common/contracts/subscription.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 import { look, sign, skipWait, startReceiver, subscribe, withSecretsKey } from "./receiver.fixture.ts";
 
 const start = (more: Parameters<typeof startOrchestrator>[0] = {}) =>
@@ -46,7 +47,10 @@ test.concurrent("a subscriber is told of the events of the kinds that it named, 
 test.concurrent("its secret is shown once, is stored encrypted, and shows up nowhere again", async () => {
   await using box = await start();
   await using receiver = await startReceiver();
-  const made = await box.call("/subscriptions", { method: "POST", body: { url: receiver.url, kinds: ["created"] } });
+  const made = await box.call<{ id: string; secret: string }>("/subscriptions", {
+    method: "POST",
+    body: { url: receiver.url, kinds: ["created"] },
+  });
   expect(made).toMatchObject({
     status: 201,
     body: { secret: expect.stringMatching(/^whsec_[A-Za-z0-9+/]{43}=$/), enabled: true },
@@ -285,7 +289,7 @@ test.concurrent("a deleted subscription is told of nothing more, and what waited
   await box.post({ type: "work", runAt: "2100-01-01T00:00:00Z" });
   await eventually(async () => (await look(box, id))?.failures === 1);
   expect((await box.call(`/subscriptions/${id}`, { method: "DELETE" })).status).toBe(204);
-  expect((await box.call("/subscriptions")).body.items).toEqual([]);
+  expect((await box.call<Items<Subscription>>("/subscriptions")).body.items).toEqual([]);
   for (const method of ["DELETE", "PATCH"])
     expect((await box.call(`/subscriptions/${id}`, { method, ...(method === "PATCH" && { body: {} }) })).status).toBe(
       404,

@@ -1,7 +1,8 @@
 import { createHmac, randomUUID } from "node:crypto";
+import type { Delivery, DeliveryAccepted } from "@signalbox/common/contracts/webhook.ts";
 import { buildConfigReport, ConfigError, ensureConfig } from "@signalbox/common/settings.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startOrchestrator } from "./orchestrator.fixture.ts";
 import { settings } from "./settings.ts";
 import { nowhere, rulesFile } from "./webhooks.fixture.ts";
 
@@ -36,7 +37,7 @@ function send(
     [`${prefix}-timestamp`]: timestamp,
     [`${prefix}-signature`]: `v1,${signature}`,
   };
-  return box.call("/webhooks/render", { method: "POST", as: "nobody", body: text, headers });
+  return box.call<DeliveryAccepted>("/webhooks/render", { method: "POST", as: "nobody", body: text, headers });
 }
 
 async function start(file: { path: string }) {
@@ -52,10 +53,13 @@ test.concurrent("a Standard Webhook makes a task, and the same id again makes no
   await using box = await start(file);
   const first = await send(box, ended, { id: "msg_a" });
   expect(first).toMatchObject({ status: 202, body: { deliveryId: "msg_a", tasks: [expect.any(String)] } });
-  expect(await box.get(first.body.tasks[0])).toMatchObject({ source: "webhook:render", payload: { id: "dep-1 🙂" } });
+  expect(await box.get(first.body.tasks[0] ?? "")).toMatchObject({
+    source: "webhook:render",
+    payload: { id: "dep-1 🙂" },
+  });
   expect((await send(box, ended, { id: "msg_a", at: 60 })).body).toEqual(first.body);
   expect((await send(box, { ...ended, type: "other" }, { id: "msg_b" })).body).toEqual({ ignored: true });
-  const { items } = (await box.call("/webhooks/deliveries?source=render")).body;
+  const { items } = (await box.call<Items<Delivery>>("/webhooks/deliveries?source=render")).body;
   expect(items).toMatchObject([
     { deliveryId: "msg_b", event: "other", outcome: "ignored" },
     { deliveryId: "msg_a", event: "deploy_ended", duplicates: 1, signature: "current" },
@@ -81,7 +85,7 @@ test.concurrent("a bearer token opens its own source, with and without an id", a
   await using file = await rulesFile(rules);
   await using box = await start(file);
   const call = (source: string, token: string, headers = {}) =>
-    box.call(`/webhooks/${source}`, {
+    box.call<DeliveryAccepted>(`/webhooks/${source}`, {
       method: "POST",
       as: "nobody",
       body: { name: "Ann" },

@@ -3,6 +3,7 @@ import { createHmac, randomUUID } from "node:crypto";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { DeliveryAccepted } from "@signalbox/common/contracts/webhook.ts";
 import type { Orchestrator, Reply } from "./orchestrator.fixture.ts";
 
 export const secret = "the secret of the tests";
@@ -17,9 +18,9 @@ export function deliver(
   box: Pick<Orchestrator, "call">,
   body: unknown,
   { event = "push", id = randomUUID(), key = secret, headers }: Sent = {},
-): Promise<Reply> {
+): Promise<Reply<DeliveryAccepted>> {
   const bytes = Buffer.isBuffer(body) ? body : Buffer.from(typeof body === "string" ? body : JSON.stringify(body));
-  return box.call("/webhooks/github", {
+  return box.call<DeliveryAccepted>("/webhooks/github", {
     method: "POST",
     as: "nobody",
     body: bytes,

@@ -1,10 +1,10 @@
 import { createHmac, randomUUID } from "node:crypto";
-import type { Delivery } from "@signalbox/common/contracts/webhook.ts";
+import type { Delivery, DeliveryAccepted, DeliveryWithBody } from "@signalbox/common/contracts/webhook.ts";
 import { ConfigError } from "@signalbox/common/settings.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, type Reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
+import { type Items, type Orchestrator, type Reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 import { deliver, nowhere, rulesFile, secret, withSecret } from "./webhooks.fixture.ts";
 
 const push = {
@@ -32,7 +32,7 @@ async function countTasks(box: Orchestrator): Promise<number> {
 }
 
 async function listDeliveries(box: Orchestrator, query = ""): Promise<Delivery[]> {
-  return (await box.call(`/webhooks/deliveries${query}`)).body.items;
+  return (await box.call<Items<Delivery>>(`/webhooks/deliveries${query}`)).body.items;
 }
 
 test.concurrent("a push becomes one task that carries what matters, and its agent also gets the original", async () => {
@@ -42,7 +42,7 @@ test.concurrent("a push becomes one task that carries what matters, and its agen
   const id = randomUUID();
   const accepted = await deliver(box, push, { id });
   expect(accepted).toMatchObject({ status: 202, body: { deliveryId: id, tasks: [expect.any(String)] } });
-  const [taskId] = accepted.body.tasks;
+  const [taskId = ""] = accepted.body.tasks;
   const task = await box.until(taskId, ({ status }) => status === "completed");
   expect(task).toMatchObject({
     type: "github.event",
@@ -133,7 +133,7 @@ test.concurrent("the form that GitHub can send is read, another type is not", as
   expect((await deliver(box, form, { headers: type })).status).toBe(202);
   expect((await deliver(box, push, { headers: { "content-type": "text/plain" } })).status).toBe(415);
   const [delivery] = await listDeliveries(box);
-  expect((await box.call(`/webhooks/deliveries/${delivery?.id}`)).body.body).toEqual(push);
+  expect((await box.call<DeliveryWithBody>(`/webhooks/deliveries/${delivery?.id}`)).body.body).toEqual(push);
 });
 
 test.concurrent("a body of 3 MB is taken, one over 25 MB is not", async () => {
@@ -266,7 +266,7 @@ rules:
 test.concurrent("a type's demand for approval holds for webhooks", async () => {
   await using box = await start();
   await box.register(nowhere, [{ type: "github.event", approval: "required" }]);
-  const [taskId] = (await deliver(box, push)).body.tasks;
+  const [taskId = ""] = (await deliver(box, push)).body.tasks;
   expect(await box.get(taskId)).toMatchObject({ status: "waiting", waitingFor: "approval" });
 });
 
@@ -275,11 +275,14 @@ test.concurrent("a replay runs the rules on the stored body, makes new tasks and
   const id = randomUUID();
   const first = await deliver(box, push, { id });
   const [delivery] = await listDeliveries(box);
-  const replayed = await box.call(`/webhooks/deliveries/${delivery?.id}/replay`, { method: "POST" });
+  const replayed = await box.call<DeliveryAccepted>(`/webhooks/deliveries/${delivery?.id}/replay`, { method: "POST" });
   expect(replayed).toMatchObject({ status: 202, body: { deliveryId: id, tasks: [expect.any(String)] } });
   expect(replayed.body.tasks).not.toEqual(first.body.tasks);
-  const before = await box.get(first.body.tasks[0]);
-  expect(await box.get(replayed.body.tasks[0])).toMatchObject({ payload: before.payload, source: "webhook:github" });
+  const before = await box.get(first.body.tasks[0] ?? "");
+  expect(await box.get(replayed.body.tasks[0] ?? "")).toMatchObject({
+    payload: before.payload,
+    source: "webhook:github",
+  });
   const [after] = await listDeliveries(box);
   expect(after).toMatchObject({
     duplicates: 0,
@@ -299,7 +302,7 @@ test.concurrent("what was ignored can be replayed once a rule takes it", async (
   const id = randomUUID();
   expect((await deliver(before, push, { id })).body).toEqual({ ignored: true });
   await using after = await startOrchestrator({ env: withSecret, database });
-  const replayed = await after.call(`/webhooks/deliveries/${id}/replay`, { method: "POST" });
+  const replayed = await after.call<DeliveryAccepted>(`/webhooks/deliveries/${id}/replay`, { method: "POST" });
   expect(replayed.body.tasks).toHaveLength(1);
   expect(await listDeliveries(after)).toMatchObject([{ outcome: "accepted", taskIds: replayed.body.tasks }]);
 });
@@ -311,7 +314,9 @@ test.concurrent("bodies are forgotten after thirty days, what became of them is 
   await using _sweeper = await startOrchestrator({ database: box.database });
   const [delivery] = await listDeliveries(box);
   const path = `/webhooks/deliveries/${delivery?.id}`;
-  await eventually(async () => (await box.call(path)).body.body === null, { what: "the forgetting of the body" });
+  await eventually(async () => (await box.call<DeliveryWithBody>(path)).body.body === null, {
+    what: "the forgetting of the body",
+  });
   expect((await box.call(path)).body).toMatchObject({ body: null, outcome: "accepted" });
   expect((await box.call(`${path}/replay`, { method: "POST" })).status).toBe(422);
 });
@@ -323,7 +328,7 @@ test.concurrent("what is signed and no JSON is kept, refused, and refused again"
   expect((await deliver(box, `${"[".repeat(100)}${"]".repeat(100)}`)).status).toBe(400);
   const [, first] = await listDeliveries(box, "?outcome=unreadable");
   expect(first).toMatchObject({ deliveryId: id, duplicates: 1 });
-  expect((await box.call(`/webhooks/deliveries/${id}`)).body.body).toBe("{not json");
+  expect((await box.call<DeliveryWithBody>(`/webhooks/deliveries/${id}`)).body.body).toBe("{not json");
   expect((await box.call(`/webhooks/deliveries/${id}/replay`, { method: "POST" })).status).toBe(422);
 });
 
@@ -337,8 +342,8 @@ test.concurrent("deliveries are listed newest first, filtered, by pages", async 
   const seen: string[] = [];
   let next = "";
   do {
-    const page: Reply = await box.call(`/webhooks/deliveries?limit=4${next}`);
-    seen.push(...page.body.items.map(({ id }: Delivery) => id));
+    const page: Reply<Items<Delivery>> = await box.call<Items<Delivery>>(`/webhooks/deliveries?limit=4${next}`);
+    seen.push(...page.body.items.map(({ id }) => id));
     next = page.body.nextCursor === null ? "" : `&cursor=${page.body.nextCursor}`;
   } while (next !== "");
   expect(seen).toEqual((await listDeliveries(box)).map(({ id }) => id));

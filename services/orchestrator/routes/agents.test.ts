@@ -1,7 +1,9 @@
+import type { Agent, TaskType } from "@signalbox/common/contracts/agent.ts";
 import { AgentList, TaskTypeList } from "@signalbox/common/contracts/agent.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
 
 const checkAgents = compileCheck(AgentList);
 const checkTypes = compileCheck(TaskTypeList);
@@ -30,7 +32,7 @@ test.concurrent("an agent that registers is live, and its types are known with w
     payloadSchema: { type: "object", title: "Work" },
   };
   expect((await beat(box, beatOf({ types: [type, { type: "other", path: "/other" }] }))).status).toBe(200);
-  const agents = (await box.call("/agents")).body;
+  const agents = (await box.call<Items<Agent>>("/agents")).body;
   expect(checkAgents(agents)).toBeNull();
   expect(agents.items).toEqual([
     {
@@ -43,7 +45,7 @@ test.concurrent("an agent that registers is live, and its types are known with w
       running: 0,
     },
   ]);
-  const types = (await box.call("/task-types")).body;
+  const types = (await box.call<Items<TaskType>>("/task-types")).body;
   expect(checkTypes(types)).toBeNull();
   expect(types).toEqual({
     items: [
@@ -66,18 +68,18 @@ test.concurrent("30 s without a heartbeat make an agent stale: it gets nothing, 
   await using agent = await startAgent(() => ({ result: 1 }));
   await box.register(agent, [{}]);
   await box.database.pool.query("update agent_heartbeats set last_seen_at = now() - interval '20 s'");
-  expect((await box.call("/agents")).body.items[0].state).toBe("live");
+  expect((await box.call<Items<Agent>>("/agents")).body.items[0]?.state).toBe("live");
   await box.database.pool.query("update agent_heartbeats set last_seen_at = now() - interval '31 s'");
-  expect((await box.call("/agents")).body.items[0].state).toBe("stale");
+  expect((await box.call<Items<Agent>>("/agents")).body.items[0]?.state).toBe("stale");
 
   await using other = await startOrchestrator({ database: box.database });
-  expect((await other.call("/task-types")).body.items).toEqual([
+  expect((await other.call<Items<TaskType>>("/task-types")).body.items).toEqual([
     expect.objectContaining({ type: "work", live: false }),
   ]);
   const made = await other.call("/task", { method: "POST", body: { type: "work", runAt: "2199-01-01T00:00:00Z" } });
   expect(made.status).toBe(201);
   await box.register(agent, [{}]);
-  expect((await box.call("/agents")).body.items[0].state).toBe("live");
+  expect((await box.call<Items<Agent>>("/agents")).body.items[0]?.state).toBe("live");
 });
 
 test.concurrent("an agent that registered with another orchestrator is heard of and gets work", async () => {
@@ -93,7 +95,7 @@ test.concurrent("an agent that leaves a type out no longer gets it; one that reg
   await beat(box, beatOf({}, { description: "old", payloadSchema: { type: "string" } }));
   expect((await box.call("/task", { method: "POST", body: { type: "work", payload: 1 } })).status).toBe(400);
   await beat(box, beatOf({}, { description: "new" }));
-  expect((await box.call("/task-types")).body.items[0]).toMatchObject({
+  expect((await box.call<Items<TaskType>>("/task-types")).body.items[0]).toMatchObject({
     description: "new",
     payloadSchema: null,
     timeoutMs: null,
@@ -104,7 +106,7 @@ test.concurrent("an agent that leaves a type out no longer gets it; one that reg
   }
   const task = await box.post({ type: "work", payload: 1, runAt: "2199-01-01T00:00:00Z" });
   await beat(box, beatOf({ types: [] }));
-  expect((await box.call("/agents")).body.items[0].types).toEqual([]);
+  expect((await box.call<Items<Agent>>("/agents")).body.items[0]?.types).toEqual([]);
   await box.call(`/task/${task.id}`, { method: "PATCH", body: { ifVersion: 1, runAt: task.createdAt } });
   expect((await box.get(task.id)).why?.reason).toBe("no_agent");
 });
@@ -115,7 +117,7 @@ test.concurrent("the running tasks of an instance are counted", async () => {
   await box.register(agent, [{}]);
   for (let index = 0; index < 3; index++) await box.post({ type: "work" });
   await agent.called(3);
-  expect((await box.call("/agents")).body.items[0].running).toBe(3);
+  expect((await box.call<Items<Agent>>("/agents")).body.items[0]?.running).toBe(3);
 });
 
 const bad: [string, object, string][] = [
@@ -174,15 +176,15 @@ test.concurrent("a heartbeat that cannot be right is 400, says where, and regist
     const reply = await beat(box, body);
     expect([what, reply.status, reply.body.error?.details?.[0]?.path]).toEqual([what, 400, path]);
   }
-  expect((await box.call("/agents")).body.items).toEqual([]);
-  expect((await box.call("/task-types")).body.items).toEqual([]);
+  expect((await box.call<Items<Agent>>("/agents")).body.items).toEqual([]);
+  expect((await box.call<Items<TaskType>>("/task-types")).body.items).toEqual([]);
 });
 
 test.concurrent("a person does not register agents, and nobody without a key does", async () => {
   await using box = await startOrchestrator();
   expect((await beat(box, beatOf(), "person")).status).toBe(403);
   expect((await box.call("/agents/heartbeat", { method: "POST", body: beatOf(), as: "nobody" })).status).toBe(401);
-  expect((await box.call("/agents")).body.items).toEqual([]);
+  expect((await box.call<Items<Agent>>("/agents")).body.items).toEqual([]);
 });
 
 test.concurrent("two hundred types with schemas are taken before the next beat is due", async () => {
@@ -196,7 +198,7 @@ test.concurrent("two hundred types with schemas are taken before the next beat i
   const startedAt = performance.now();
   expect((await beat(box, beatOf({ types }))).status).toBe(200);
   const compiling = performance.now() - startedAt;
-  expect((await box.call("/task-types")).body.items).toHaveLength(200);
+  expect((await box.call<Items<TaskType>>("/task-types")).body.items).toHaveLength(200);
   // Taken before the next one is due, on the slowest of machines too.
   expect(compiling).toBeLessThan(10_000);
 });
@@ -211,7 +213,7 @@ test.concurrent("instances of one type share by free slots, and the higher prior
   await box.register(two, [{ maxConcurrency: 2 }], "two");
   for (let index = 0; index < 6; index++) await box.post({ type: "work" });
   await Promise.all([one.called(2), two.called(2)]);
-  const { items } = (await box.call("/tasks?status=queued")).body;
+  const { items } = (await box.call<Items<Task>>("/tasks?status=queued")).body;
   expect(items).toHaveLength(2);
   expect([one.calls.length, two.calls.length, low.calls.length]).toEqual([2, 2, 0]);
 });

@@ -1,8 +1,9 @@
+import type { TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { TaskList, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
 import { expect, test } from "vitest";
-import { type Orchestrator, startOrchestrator } from "../orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startOrchestrator } from "../orchestrator.fixture.ts";
 
 const checkList = compileCheck(TaskList);
 const checkTask = compileCheck(TaskWithEvents);
@@ -21,10 +22,10 @@ async function startStill(...types: string[]): Promise<Orchestrator> {
 
 async function list(box: Orchestrator, query: Record<string, string | number> = {}) {
   const search = new URLSearchParams(Object.entries(query).map(([key, value]) => [key, String(value)]));
-  const reply = await box.call(`/tasks?${search}`);
+  const reply = await box.call<Items<Task>>(`/tasks?${search}`);
   if (reply.status !== 200) throw new Error(`${search} answered ${reply.status}: ${JSON.stringify(reply.body)}`);
   expect(checkList(reply.body)).toBeNull();
-  return reply.body as { items: Task[]; nextCursor: string | null };
+  return reply.body;
 }
 
 const idsOf = (tasks: { id: string }[]) => tasks.map((task) => task.id);
@@ -147,7 +148,7 @@ test.concurrent("pages are as long as asked for, newest first, and 50 by default
   expect((await list(box, { limit: 200 })).items).toHaveLength(53);
   for (const limit of ["0", "201", "-1", "1.5", "x", "", "1e2", " 5"]) {
     const reply = await box.call(`/tasks?limit=${encodeURIComponent(limit)}`);
-    expect([limit, reply.status, reply.body.error?.details[0].path]).toEqual([limit, 400, "/limit"]);
+    expect([limit, reply.status, reply.body.error?.details[0]?.path]).toEqual([limit, 400, "/limit"]);
   }
 });
 
@@ -228,10 +229,10 @@ test.concurrent("events are paged oldest first, and the pages are what the task 
   let cursor: string | null = null;
   do {
     const query: string = cursor === null ? "" : `&cursor=${cursor}`;
-    const { body } = await box.call(`/task/${task.id}/events?limit=4${query}`);
-    expect(body.items.length).toBeLessThanOrEqual(4);
-    found.push(...body.items);
-    cursor = body.nextCursor;
+    const page: Items<TaskEvent> = (await box.call<Items<TaskEvent>>(`/task/${task.id}/events?limit=4${query}`)).body;
+    expect(page.items.length).toBeLessThanOrEqual(4);
+    found.push(...page.items);
+    cursor = page.nextCursor;
   } while (cursor !== null);
   expect(found).toEqual(events);
   expect((await box.call(`/tasks/${other.id}/events`)).body).toMatchObject({

@@ -1,6 +1,13 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { reply as answer, type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
+import {
+  reply as answer,
+  type Items,
+  type Orchestrator,
+  startAgent,
+  startOrchestrator,
+} from "../orchestrator.fixture.ts";
 
 /** A task whose agent has answered "later". */
 async function startDeferred(members: object = {}) {
@@ -23,7 +30,12 @@ async function startDeferred(members: object = {}) {
 }
 
 function report(box: Orchestrator, id: string, body: object, headers: Record<string, string> = {}) {
-  return box.call(`/task/${id}/progress`, { method: "POST", as: "service", body, headers });
+  return box.call<{ version: number; leaseUntil: string }>(`/task/${id}/progress`, {
+    method: "POST",
+    as: "service",
+    body,
+    headers,
+  });
 }
 
 function note(box: Orchestrator, id: string, body: object) {
@@ -132,9 +144,9 @@ test.concurrent("reports that cannot be right are 400 and say where; a person ma
   await using run = await startDeferred();
   const { box, id } = run;
   for (const [body, path] of badReports)
-    expect([body, (await report(box, id, body)).body.error.details[0].path]).toEqual([body, path]);
+    expect([body, (await report(box, id, body)).body.error.details[0]?.path]).toEqual([body, path]);
   for (const [body, path] of badNotes)
-    expect([body, (await note(box, id, body)).body.error.details[0].path]).toEqual([body, path]);
+    expect([body, (await note(box, id, body)).body.error.details[0]?.path]).toEqual([body, path]);
   const asPerson = { method: "POST", body: { attempt: 1, message: "m" } };
   expect((await box.call(`/task/${id}/progress`, asPerson)).status).toBe(403);
   expect((await box.call(`/task/${id}/events`, asPerson)).status).toBe(403);
@@ -154,5 +166,5 @@ test.concurrent("an instance takes no more deferred runs than it has slots", asy
   const end = { method: "PATCH", as: "service", body: { attempt: 1, status: "completed" } } as const;
   await box.call(`/task/${agent.calls[0]?.taskId}`, end);
   await agent.called(3);
-  expect((await box.call("/tasks?status=running")).body.items).toHaveLength(2);
+  expect((await box.call<Items<Task>>("/tasks?status=running")).body.items).toHaveLength(2);
 });

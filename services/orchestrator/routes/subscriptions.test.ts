@@ -1,6 +1,7 @@
 import { eventKinds } from "@signalbox/common/contracts/event.ts";
+import type { Subscription } from "@signalbox/common/contracts/subscription.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Orchestrator, startOrchestrator } from "../orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startOrchestrator } from "../orchestrator.fixture.ts";
 import { withSecretsKey } from "../receiver.fixture.ts";
 
 const url = "https://hooks.example/signalbox";
@@ -54,7 +55,7 @@ test.each(bad)("%s is refused, at creation and later", async (_what, members, at
     expect(reply).toMatchObject({ status: 400, body: { error: { code: "invalid_request" } } });
     expect(reply.body.error.details.map((detail: { path: string }) => detail.path)).toContain(at);
   }
-  expect((await box.call("/subscriptions")).body.items).toHaveLength(1);
+  expect((await box.call<Items<Subscription>>("/subscriptions")).body.items).toHaveLength(1);
 });
 
 test("the answer to an unknown kind names all that there are; the one to a private address, what allows it", async () => {
@@ -91,13 +92,13 @@ test("a list is paged, newest first, and a patch that says nothing changes nothi
   const seen: string[] = [];
   let cursor = "";
   do {
-    const page = await own.call(`/subscriptions?limit=2${cursor}`);
-    seen.push(...page.body.items.map((item: { id: string }) => item.id));
+    const page = await own.call<Items<Subscription>>(`/subscriptions?limit=2${cursor}`);
+    seen.push(...page.body.items.map(({ id }) => id));
     cursor = page.body.nextCursor === null ? "" : `&cursor=${page.body.nextCursor}`;
   } while (cursor !== "");
   expect(seen).toEqual(made);
-  const { items } = (await own.call("/subscriptions?limit=1")).body;
-  expect(items[0]).toMatchObject({
+  const [last] = (await own.call<Items<Subscription>>("/subscriptions?limit=1")).body.items;
+  expect(last).toMatchObject({
     url: `${url}?token=4`,
     kinds: ["created"],
     types: ["work"],
@@ -105,10 +106,10 @@ test("a list is paged, newest first, and a patch that says nothing changes nothi
     pending: 0,
     failures: 0,
   });
-  const { updatedAt: _before, ...same } = items[0];
-  const patched = await own.call(`/subscriptions/${items[0].id}`, { method: "PATCH", body: {} });
+  const { updatedAt: _before, ...same } = last as Subscription;
+  const patched = await own.call(`/subscriptions/${last?.id}`, { method: "PATCH", body: {} });
   expect(patched).toMatchObject({ status: 200, body: same });
-  const all = await own.call(`/subscriptions/${items[0].id}`, { method: "PATCH", body: { types: null } });
+  const all = await own.call<Subscription>(`/subscriptions/${last?.id}`, { method: "PATCH", body: { types: null } });
   expect(all.body.types).toBeNull();
 });
 
