@@ -4,9 +4,13 @@ import { navigate } from "../app/router.ts";
 import { settings } from "../app/settings.ts";
 import { TableHead } from "./parts.tsx";
 import type { PlotShape } from "./plot-draw.ts";
+import { ensureLanguage } from "./usable-language.ts";
 
 // The plotting library is a chunk of its own: a screen is there before it, and most screens never fetch it.
-const loadDraw = async () => (await import("./plot-draw.ts")).drawPlot;
+const loadDraw = async () => {
+  ensureLanguage(navigator);
+  return (await import("./plot-draw.ts")).drawPlot;
+};
 
 type PlotProps = {
   label: string;
