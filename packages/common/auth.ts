@@ -90,8 +90,11 @@ function digest(text: string): Buffer {
   return hash("sha256", text, "buffer");
 }
 
+/** Far more than a user and a password take; what is longer is not looked at. */
+const longestHeader = 4_096;
+
 function parseBasic(header: string | undefined): { user: string; pass: string } | null {
-  if (header === undefined || header.length > 4_096) return null;
+  if (header === undefined || header.length > longestHeader) return null;
   const match = /^basic +([A-Za-z0-9+/_=-]+) *$/i.exec(header);
   return match?.[1] === undefined ? null : decodePair(match[1]);
 }

@@ -99,6 +99,9 @@ type Source = { peek(most: QueueBounds): string[] | Promise<string[]>; drop(coun
 const flushMaxMs = 10_000;
 const adoptEveryMs = 60_000;
 const spillEveryMs = 250;
+const stumbleMs = 1_000;
+/** A write that is larger would hold up the loop. */
+const spillAtOnce: QueueBounds = { rows: 5_000, bytes: 1_048_576 };
 const everything: QueueBounds = { rows: Number.POSITIVE_INFINITY, bytes: Number.POSITIVE_INFINITY };
 
 class LogDelivery {
@@ -291,7 +294,7 @@ class LogDelivery {
 
   async #spill(): Promise<void> {
     for (let kept = -1; this.#backlog && kept !== 0 && this.#queue.rows() > 0; ) {
-      kept = await this.#backlog.append(this.#queue.peek({ rows: 5_000, bytes: 1_048_576 }));
+      kept = await this.#backlog.append(this.#queue.peek(spillAtOnce));
       this.#queue.drop(kept);
     }
   }
@@ -312,7 +315,7 @@ class LogDelivery {
 
   async #stumble(error: unknown): Promise<void> {
     tell(`the delivery of log records stumbled: ${error instanceof Error ? error.message : "unknown"}`);
-    await this.#gate.wait(1_000);
+    await this.#gate.wait(stumbleMs);
   }
 }
 

@@ -13,7 +13,9 @@ export type StorageFailure =
 /** As much of a database error as is judged; `state` is null for any other error. */
 export type FailureSigns = { state: string | null; constraint: string | undefined; isTransient: boolean };
 
+/** A serialization failure, a deadlock, a lock that took too long. */
 const crossed = new Set(["40001", "40P01", "55P03"]);
+const checkViolation = "23514";
 /** Out of disk, memory or connections; a standby that cannot write. */
 const away = /^(?:53|25006|57|58)/;
 /** Data exceptions, violated constraints, program limits. */
@@ -22,7 +24,7 @@ const data = /^(?:22|23|54)/;
 export function judgeFailure({ state, constraint, isTransient }: FailureSigns): StorageFailure {
   if (state !== null && crossed.has(state)) return "again";
   // A missing partition comes as a violated check without a name.
-  if (state === "23514" && constraint === undefined) return "no_partition";
+  if (state === checkViolation && constraint === undefined) return "no_partition";
   if (isTransient || (state !== null && away.test(state))) return "away";
   return state !== null && data.test(state) ? "data" : "bug";
 }

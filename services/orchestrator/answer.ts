@@ -41,6 +41,9 @@ function isFinalRejection(status: number): boolean {
   return status >= 400 && status < 500 && ![408, 409, 425, 429].includes(status);
 }
 
+/** Of what an agent says to people: a page. */
+const longestWords = 10_000;
+
 function judgeBody(body: unknown, attempt: Attempt, random: number): Verdict {
   if (isRecord(body) && "result" in body) return { kind: "complete", result: body.result };
   const waiting = isRecord(body) ? body.waiting : undefined;
@@ -48,7 +51,7 @@ function judgeBody(body: unknown, attempt: Attempt, random: number): Verdict {
     return {
       kind: "park",
       for: waiting.for,
-      prompt: typeof waiting.prompt === "string" ? shorten(waiting.prompt, 10_000) : null,
+      prompt: typeof waiting.prompt === "string" ? shorten(waiting.prompt, longestWords) : null,
     };
   }
   const message = 'the agent answered 200 without "result" or "waiting"';
@@ -78,7 +81,7 @@ function toAgentError(status: number, body: unknown): TaskError {
   const code = typeof said.code === "string" && said.code !== "" ? shorten(said.code, 100) : `agent_${status}`;
   const message =
     typeof said.message === "string" && said.message !== ""
-      ? shorten(said.message, 10_000)
+      ? shorten(said.message, longestWords)
       : `the agent answered ${status}`;
   return { code, message, details: { status, ...(said.details === undefined ? {} : { said: said.details }) } };
 }

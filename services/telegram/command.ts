@@ -48,11 +48,12 @@ function readJson(text: string): unknown {
 }
 
 const units: Record<string, number> = { m: 60, h: 3_600, d: 86_400 };
+const usualMute = 3_600;
 const longestMute = 30 * 86_400;
 
 /** Seconds of `90m`, `2h`, `1d`; 0 for `off`; null for anything else. Nothing means an hour. */
 export function readMute(text: string): number | null {
-  if (text === "") return 3_600;
+  if (text === "") return usualMute;
   if (/^(?:off|0)$/i.test(text)) return 0;
   const [, count = "", unit = ""] = /^(\d{1,4})\s*([mhd])$/i.exec(text) ?? [];
   const seconds = Number(count) * (units[unit.toLowerCase()] ?? 0);

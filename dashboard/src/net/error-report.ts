@@ -14,6 +14,7 @@ export type ReportOptions = {
   page: () => string;
 };
 
+const MINUTE_MS = 60_000;
 const MOST_A_MINUTE = 5;
 const SAME_AGAIN_MS = 600_000;
 const KNOWN_MOST = 100;
@@ -39,7 +40,7 @@ export function buildErrorReports({ send, isSignedIn, nowMs, page }: ReportOptio
   let unsaid = 0;
 
   function mayTell(key: string, now: number): boolean {
-    if (now - minuteFrom >= 60_000) {
+    if (now - minuteFrom >= MINUTE_MS) {
       minuteFrom = now;
       inMinute = 0;
     }

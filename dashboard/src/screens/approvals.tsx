@@ -45,6 +45,8 @@ export function ApprovalsScreen() {
 }
 
 const LEFT_MS = 8_000;
+/** What expires within it is shown in colour. */
+const SOON_MS = 600_000;
 
 /** Tasks that left the list while it was on screen, with the event that says who decided; they go after some seconds. */
 function useLately(): readonly { task: Task; event: TaskEvent }[] {
@@ -132,7 +134,7 @@ function WaitingRow({ task, isSelected }: { task: Task; isSelected: boolean }) {
         {task.approval?.prompt ?? task.approval?.reason ?? toPreview(task.payload, 90)}
       </span>
       {leftMs !== null && (
-        <span class={leftMs < 600_000 ? "lamp-waiting" : "muted"}>
+        <span class={leftMs < SOON_MS ? "lamp-waiting" : "muted"}>
           {leftMs > 0 ? `expires in ${formatDuration(leftMs)}` : "expired"}
         </span>
       )}

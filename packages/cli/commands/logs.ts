@@ -84,12 +84,15 @@ async function follow(invocation: Invocation, remote: Remote, { filter, read }: 
   });
 }
 
+/** A record comes twice only around a resume; older ids need not be known. */
+const mostKnown = 10_000;
+
 function buildTeller(terminal: Terminal) {
   const shown = new Set<string>();
   let since: string | undefined;
   function record(one: Log): void {
     if (shown.has(one.id)) return;
-    if (shown.size > 10_000) shown.clear();
+    if (shown.size > mostKnown) shown.clear();
     shown.add(one.id);
     if (terminal.isJson) terminal.document(one);
     else show(one, terminal);

@@ -3,7 +3,7 @@ import { Uuid } from "@signalbox/common/contracts/primitives.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
 import { invalidRequest, notFound, unavailable } from "@signalbox/common/errors.ts";
 import { defineRoute } from "@signalbox/common/route.ts";
-import { sqlState } from "@signalbox/common/sql-state.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
 import { dayMs } from "../record.ts";
@@ -99,10 +99,8 @@ async function readStorage(store: Context["store"], { retentionDays, maxBytes }:
   return { retentionDays, maxBytes, bytes, days, dropped, taskHistoryBytes };
 }
 
-const queryCanceled = "57014";
-
 function sayWhatToNarrow(error: unknown): never {
-  if (sqlState(error) !== queryCanceled) throw error;
+  if (sqlState(error) !== sqlStates.queryCanceled) throw error;
   throw unavailable(
     "The search took longer than 5 s and was stopped: narrow the time range with since and until, or filter by service, traceId or taskId.",
     1,

@@ -1,5 +1,5 @@
 import { exec, type Pool, prepared, type Sql, sql, transaction } from "@signalbox/common/sql.ts";
-import { sqlState } from "@signalbox/common/sql-state.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 import type { NewLog } from "../record.ts";
 import { copyIn } from "./copy-in.ts";
 import { toArrays } from "./row-arrays.ts";
@@ -9,7 +9,6 @@ const copyText = `copy logs (${columnNames}) from stdin (format binary)`;
 const columns = sql`(id, at, level, service, message, trace_id, correlation_id, task_id, data)`;
 const insertInto = sql`insert into logs ${columns}`;
 
-const uniqueViolation = "23505";
 /** Below it the insert, which every connection keeps prepared, is faster than a COPY with its one round trip more. */
 const defaultCopyRowsMin = 200;
 /** Where one record came again, others will: senders that had no answer send all of it once more. */
@@ -36,7 +35,7 @@ export function buildInsertLogs(pool: Pool, copyRowsMin = defaultCopyRowsMin) {
         rows.map(({ row }) => row),
       );
     } catch (error) {
-      if (sqlState(error) !== uniqueViolation) throw error;
+      if (sqlState(error) !== sqlStates.uniqueViolation) throw error;
       carefulUntil = performance.now() + carefulMs;
       return insert(rows);
     }

@@ -5,7 +5,7 @@
  */
 
 import { maybeOne, type Queryable, sql } from "@signalbox/common/sql.ts";
-import { sqlState } from "@signalbox/common/sql-state.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 import { and, type FoundLogs, type LogPage, listLogs, type Place, toConditions, toSpan } from "./read-logs.ts";
 
 export type SearchedLogs = FoundLogs & {
@@ -24,8 +24,6 @@ export type SearchBounds = {
 };
 
 const searchBounds: SearchBounds = { firstStep: 20_000, mostStep: 320_000, budgetMs: 2_000, stepMs: 200 };
-
-const queryCanceled = "57014";
 
 export async function searchLogs(db: Queryable, page: LogPage, bounds = searchBounds): Promise<SearchedLogs> {
   const startedAt = performance.now();
@@ -58,7 +56,7 @@ async function readStep(db: Queryable, { page, edge, isFirst }: Step): Promise<F
   try {
     return await listLogs(db, page, edge);
   } catch (error) {
-    if (isFirst || sqlState(error) !== queryCanceled) throw error;
+    if (isFirst || sqlState(error) !== sqlStates.queryCanceled) throw error;
     return null;
   }
 }

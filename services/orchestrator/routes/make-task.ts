@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import type { Principal } from "@signalbox/common/auth.ts";
 import type { CreateTask, Task } from "@signalbox/common/contracts/task.ts";
 import { ApiError, invalidRequest, unavailable } from "@signalbox/common/errors.ts";
-import { sqlState } from "@signalbox/common/sql-state.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 import type { Trace } from "@signalbox/common/trace.ts";
 import type { Context } from "../context.ts";
 import { type Caller, hashBody, toNewTask } from "../new-task.ts";
@@ -67,7 +67,8 @@ export async function storeTask(context: Context, wanted: Wanted): Promise<{ tas
       idempotency,
     })
     .catch((error: unknown) => {
-      if (sqlState(error) === "23503") throw invalidRequest("/parentId", "names a task that does not exist");
+      if (sqlState(error) === sqlStates.foreignKeyViolation)
+        throw invalidRequest("/parentId", "names a task that does not exist");
       throw error;
     });
   if (made !== null) return { task: made, isReplay: false };

@@ -44,9 +44,10 @@ export function toWanted({ monitor, state }: DueMonitor, now: number, watermark:
   return { monitor, from, to };
 }
 
+const firstPauseMs = 30_000;
 const longestPauseMs = 15 * 60_000;
 
 /** The more failures, the longer the pause; a monitor that is wrong itself need not be tried so often. */
 export function nextTryAt(now: number, failures: number, retryAfterMs: number): number {
-  return now + Math.max(retryAfterMs, Math.min(longestPauseMs, 30_000 * 2 ** Math.min(failures, 10)));
+  return now + Math.max(retryAfterMs, Math.min(longestPauseMs, firstPauseMs * 2 ** Math.min(failures, 10)));
 }

@@ -61,6 +61,10 @@ async function readDatabase(scope: ReferenceScope, name: string, property: Datab
   return partOf(postgres, await stores.connectPostgres(postgres.id), property);
 }
 
+/** What a URL without a port means; its parser gives none for these schemes. */
+const postgresPort = "5432";
+const keyValuePort = "6379";
+
 function partOf(postgres: Postgres, connection: PostgresConnection, property: DatabaseProperty): string | null {
   if (property === "connectionString") return connection.internalConnectionString;
   if (property === "connectionPoolString") return connection.internalConnectionPoolString ?? null;
@@ -68,7 +72,7 @@ function partOf(postgres: Postgres, connection: PostgresConnection, property: Da
   if (property === "user") return postgres.databaseUser;
   if (property === "database") return postgres.databaseName;
   const { hostname, port } = new URL(connection.internalConnectionString);
-  return property === "host" ? hostname : port || "5432";
+  return property === "host" ? hostname : port || postgresPort;
 }
 
 async function readKeyValue(scope: ReferenceScope, name: string, property: ServiceProperty): Promise<string | null> {
@@ -78,8 +82,8 @@ async function readKeyValue(scope: ReferenceScope, name: string, property: Servi
   const { internalConnectionString } = await stores.connectKeyValue(store.id);
   if (property === "connectionString") return internalConnectionString;
   const { hostname, port } = new URL(internalConnectionString);
-  if (property === "hostport") return `${hostname}:${port || "6379"}`;
-  return property === "host" ? hostname : port || "6379";
+  if (property === "hostport") return `${hostname}:${port || keyValuePort}`;
+  return property === "host" ? hostname : port || keyValuePort;
 }
 
 /** What Render lets a service listen on when it says nothing: https://render.com/docs/web-services#port-binding */

@@ -1,5 +1,5 @@
 import { exec, many, maybeOne, type Pool, type Queryable, type Row, sql, transaction } from "@signalbox/common/sql.ts";
-import { sqlState } from "@signalbox/common/sql-state.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 import type { Apply, ApplyState, LedgerStep, LedgerWrite, StepNote, StepState } from "../blueprint-ledger.ts";
 import type { Plan, Step } from "../blueprint-plan.ts";
 
@@ -80,7 +80,7 @@ export async function insertApply(pool: Pool, apply: NewApply): Promise<string |
       return apply.id;
     });
   } catch (error) {
-    if (sqlState(error) === "23505") return null;
+    if (sqlState(error) === sqlStates.uniqueViolation) return null;
     throw error;
   }
 }
@@ -134,7 +134,7 @@ export async function beginApply(db: Queryable, id: string): Promise<"running" |
     );
     return begun === 1 ? "running" : "over";
   } catch (error) {
-    if (sqlState(error) === "23505") return "busy";
+    if (sqlState(error) === sqlStates.uniqueViolation) return "busy";
     throw error;
   }
 }
