@@ -34,6 +34,9 @@ test.each<[string, Record<string, unknown>, unknown]>([
     Array.from({ length: 30_000 }, (_, at) => ({ at, text: "same" })),
   ],
   ["references that double forty times", { $defs: { d0: { type: "string" }, ...manyRefs }, $ref: "#/$defs/d40" }, "x"],
+  ["a reference to itself", { $ref: "#" }, { a: 1 }],
+  ["itself as its own part", { allOf: [{ $ref: "#" }], pattern: "a" }, "a"],
+  ["a dynamic reference to itself", { $dynamicAnchor: "x", $dynamicRef: "#x" }, 1],
 ])("%s is given up in time, and the process goes on", (_what, schema, payload) => {
   const judge = compileSchema(schema);
   const startedAt = performance.now();

@@ -125,22 +125,29 @@ type Shared = { atTurnEnd: (flush: Flush) => void; join: ReturnType<typeof build
  * which would copy and frame them anew for every client; they stand between its own frames, never inside one.
  */
 function buildSink(socket: WebSocket, wire: Duplex, { atTurnEnd, join }: Shared): Sink {
-  let messages: Buffer[] = [];
+  // Nearly always there is one frame in a turn, and then there is no list to make.
+  let first: Buffer | null = null;
+  let more: Buffer[] = [];
   let bytes = 0;
 
   function flush(): void {
-    if (messages.length > 0 && socket.readyState === socket.OPEN) wire.write(join(messages));
-    messages = [];
+    if (first === null) return;
+    if (socket.readyState === socket.OPEN) wire.write(more.length === 0 ? first : join([first, ...more]));
+    first = null;
+    if (more.length > 0) more = [];
     bytes = 0;
   }
 
   return {
     send(frame) {
       const message = toWebSocketMessage(frame);
-      if (messages.push(message) === 1) atTurnEnd(flush);
       bytes += message.length;
+      if (first !== null) return void more.push(message);
+      first = message;
+      atTurnEnd(flush);
     },
-    pendingBytes: () => bytes + socket.bufferedAmount,
+    // All that goes out passes the wire; what ws itself holds back is a ping or a close.
+    pendingBytes: () => bytes + wire.writableLength,
     close: (reason) => {
       flush();
       if (reason === "ended") socket.close(1000, "the task has ended");

@@ -94,9 +94,23 @@ function toStored({ task, slot }: PlainTask, made: Made | undefined): [string, S
   if (made === undefined) return [];
   const { id, type, source, payload, correlationId, traceId, priority, maxAttempts, timeoutMs, userKey } = task;
   const { createdAt, runAt, leaseId } = made;
-  const known = { id, type, source, payload, correlationId, traceId, priority, maxAttempts, timeoutMs, userKey };
-  const decided = { status: "queued", version: 1, attempt: 0, runAt, createdAt, updatedAt: createdAt } as const;
-  const stored: Task = { ...known, ...decided, ...untouched };
+  // In the order in which a task is shown everywhere.
+  const stored: Task = {
+    ...{ id, type, source, status: "queued", version: 1, payload, result: null, error: null, correlationId, traceId },
+    ...{
+      priority,
+      attempt: 0,
+      maxAttempts,
+      runAt,
+      timeoutMs,
+      concurrencyKey: null,
+      parentId: null,
+      agent: null,
+      userKey,
+    },
+    ...{ waitingFor: null, approval: null, progress: null, createdAt, updatedAt: createdAt },
+    ...{ startedAt: null, finishedAt: null },
+  };
   const claimed = slot === null || leaseId === null ? null : toClaimed(stored, slot, leaseId);
   return [[id, { task: stored, claimed }]];
 }
@@ -113,17 +127,3 @@ function toClaimed(task: Task, { agent, instance }: FreeSlot, leaseId: string): 
     secrets: null,
   };
 }
-
-/** What a task has not yet. */
-const untouched = {
-  result: null,
-  error: null,
-  concurrencyKey: null,
-  parentId: null,
-  agent: null,
-  waitingFor: null,
-  approval: null,
-  progress: null,
-  startedAt: null,
-  finishedAt: null,
-};

@@ -56,9 +56,9 @@ async function measureLatency(box: Box, { rounds, signal, say }: PartOptions): P
   for (let round = 0; round < rounds; round++) {
     signal.throwIfAborted();
     await box.receiver.call("takeLatencies");
-    const arrived = box.receiver.call("awaitFrames", calm.perSecond * calm.seconds);
+    await box.receiver.call("expectFrames", calm.perSecond * calm.seconds);
     await produce(box, calm);
-    await arrived;
+    await box.receiver.call("framesArrived");
     taken.push(await box.receiver.call<number[]>("takeLatencies"));
     say(`event to frame, round ${round + 1}: median ${quantile(taken.at(-1) ?? [], 0.5).toFixed(1)} ms`);
   }
@@ -78,10 +78,10 @@ async function measureBusy(box: Box, { rounds, signal, say }: PartOptions): Prom
     signal.throwIfAborted();
     await receiver.call("takeLatencies");
     const events = busy.perSecond * busy.seconds;
-    const arrived = receiver.call<number>("awaitFrames", events * busy.clients);
+    await receiver.call("expectFrames", events * busy.clients);
     const startedAt = performance.timeOrigin + performance.now();
     await produce(box, busy);
-    const rate = (1_000 * events) / ((await arrived) - startedAt);
+    const rate = (1_000 * events) / ((await receiver.call<number>("framesArrived")) - startedAt);
     const latencies = await receiver.call<number[]>("takeLatencies");
     figures.push({ rate, p50: quantile(latencies, 0.5), p99: quantile(latencies, 0.99) });
     say(`${busy.clients} clients, round ${round + 1}: ${rate.toFixed(0)} of ${busy.perSecond} events/s reached all`);
@@ -115,11 +115,11 @@ async function measureCrowd(box: Box, { signal, say }: PartOptions): Promise<Fin
   const { receiver, address, orchestrator } = box;
   await receiver.call("open", address, crowd.clients);
   await produce(box, { ...crowd, seconds: 1 });
-  const arrived = receiver.call<number>("awaitFrames", crowd.perSecond * crowd.seconds * crowd.clients);
+  await receiver.call("expectFrames", crowd.perSecond * crowd.seconds * crowd.clients);
   const before = await processSeconds(orchestrator.pid);
   const startedAt = performance.timeOrigin + performance.now();
   await produce(box, crowd);
-  const seconds = ((await arrived) - startedAt) / 1_000;
+  const seconds = ((await receiver.call<number>("framesArrived")) - startedAt) / 1_000;
   const cores = ((await processSeconds(orchestrator.pid)) - before) / seconds;
   await receiver.call("closeAll");
   say(`${crowd.clients} clients: ${cores.toFixed(2)} of a core`);

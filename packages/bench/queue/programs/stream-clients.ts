@@ -11,7 +11,7 @@ type Client = { socket: Socket; counter: FrameCounter };
 
 let clients: Client[] = [];
 let latencies: number[] = [];
-let awaited: { total: number; resolve(at: number): void } | null = null;
+let awaited: { total: number; resolve(at: number): void; arrived: Promise<number> } | null = null;
 let total = 0;
 
 /** A masked pong without content. */
@@ -49,10 +49,7 @@ function take(counter: FrameCounter, chunk: Buffer): void {
   const before = counter.tasks;
   counter.take(chunk);
   total += counter.tasks - before;
-  if (awaited !== null && total >= awaited.total) {
-    awaited.resolve(performance.timeOrigin + performance.now());
-    awaited = null;
-  }
+  if (awaited !== null && total >= awaited.total) awaited.resolve(performance.timeOrigin + performance.now());
 }
 
 /** From the event's own time, in whole milliseconds, to here. */
@@ -81,11 +78,15 @@ answerCalls(
       for (const { socket } of opened) socket.pause();
       clients.push(...opened);
     },
-    /** The time at which all clients together have got so many task frames more than now. */
-    awaitFrames(count: number): Promise<number> {
-      return new Promise((resolve) => {
-        awaited = { total: total + count, resolve };
-      });
+    /** From now on so many task frames count, of all clients together; to be answered before the first of them is caused. */
+    expectFrames(count: number): void {
+      const { promise: arrived, resolve } = Promise.withResolvers<number>();
+      awaited = { total: total + count, resolve, arrived };
+    },
+    /** The time at which the last of them was here. */
+    framesArrived(): Promise<number> {
+      if (awaited === null) throw new Error("no frames are expected");
+      return awaited.arrived;
     },
     received(): Received {
       const counts = clients.map(({ counter }) => counter.tasks);
