@@ -42,7 +42,7 @@ export async function runMain<P extends TProperties>(
   process.on("unhandledRejection", crash);
   try {
     const settings = ensureConfig(schema, env);
-    service = await build(settings, () => buildConfigReport(schema as SettingsSchema, env));
+    service = await build(settings, () => buildConfigReport(schema, env));
   } catch (error) {
     if (error instanceof ConfigError) refuseConfig(schema.service, error);
     else await crash(error);

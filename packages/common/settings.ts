@@ -49,7 +49,7 @@ export function ensureConfig<P extends TProperties>(settings: SettingsSchema<P>,
 }
 
 /** What `/config/validate` answers; computed from the same reading as `ensureConfig`. */
-export function buildConfigReport(settings: SettingsSchema, env: Env): ConfigReport {
+export function buildConfigReport<P extends TProperties>(settings: SettingsSchema<P>, env: Env): ConfigReport {
   const { problems } = readSettings(settings, env);
   const entries = Object.entries(settings.schema.properties).map(([key, property]) => {
     const problem = problems.get(key);

@@ -30,7 +30,7 @@ type StartOptions = { env?: Record<string, string>; database?: TestDatabase };
 export async function startLogging({ env: extra = {}, database: given }: StartOptions = {}) {
   const database = given ?? (await freshDatabase());
   const env = { PORT: "0", DATABASE_URL: database.url, ...fixtureEnv, ...extra };
-  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings as never, env));
+  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings, env));
   await app.start();
   const url = `http://127.0.0.1:${app.port()}`;
   return {

@@ -39,7 +39,7 @@ const agents: AgentClient = {
   close: async () => undefined,
 };
 
-const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings as never, env), { agents });
+const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings, env), { agents });
 const pool = new pg.Pool({ connectionString: env.DATABASE_URL, max: 2 });
 
 function routeOf(method: string, path: string): Route {

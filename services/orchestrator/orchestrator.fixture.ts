@@ -61,7 +61,7 @@ export async function startOrchestrator(options: { env?: Record<string, string>;
   const database = options.database ?? owned;
   if (!database) throw new Error("no database");
   const env = { ...baseEnv, DATABASE_URL: database.url, ...options.env };
-  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings as never, env));
+  const app = buildApp(ensureConfig(settings, env), () => buildConfigReport(settings, env));
   await app.start();
   const url = `http://127.0.0.1:${app.port()}`;
 

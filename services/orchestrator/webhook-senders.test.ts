@@ -122,6 +122,6 @@ test.each([
   const read = () => ensureConfig(settings, { ...env, WEBHOOK_SECRETS: value });
   expect(read).toThrow(ConfigError);
   expect(read).toThrow(/WEBHOOK_SECRETS/);
-  const report = buildConfigReport(settings as never, { ...env, WEBHOOK_SECRETS: value });
+  const report = buildConfigReport(settings, { ...env, WEBHOOK_SECRETS: value });
   expect(JSON.stringify(report)).not.toContain("some-long-token");
 });

@@ -5,12 +5,14 @@
 import type { TSchema } from "typebox";
 import {
   type Blueprint,
+  type DatabaseProperty,
   type EnvEntry,
   type EnvSource,
   type Fields,
   type Json,
   labelOf,
   type Resource,
+  type ServiceProperty,
   type Unsupported,
 } from "./blueprint.ts";
 import { findMistakes } from "./blueprint-mistakes.ts";
@@ -210,8 +212,8 @@ function judgeServiceReference({ type, property, envVarKey }: Entry, pointer: st
 
 function sourceOf(one: Entry): EnvSource {
   const { fromDatabase, fromService } = one as {
-    fromDatabase?: { name: string; property: never };
-    fromService?: { type: string; name: string; property?: never; envVarKey?: string };
+    fromDatabase?: { name: string; property: DatabaseProperty };
+    fromService?: ServiceReference;
   };
   if (fromDatabase) return { kind: "database", name: fromDatabase.name, property: fromDatabase.property };
   if (fromService) return referenceOf(fromService);
@@ -219,11 +221,17 @@ function sourceOf(one: Entry): EnvSource {
   return one.sync === false ? { kind: "by-hand" } : { kind: "value", value: String(one.value) };
 }
 
-function referenceOf(from: { type: string; name: string; property?: never; envVarKey?: string }): EnvSource {
+/** It was judged to have one of the two. */
+type ServiceReference = { type: string; name: string } & (
+  | { property: ServiceProperty; envVarKey?: undefined }
+  | { property?: undefined; envVarKey: string }
+);
+
+function referenceOf(from: ServiceReference): EnvSource {
   const { type, name, property, envVarKey } = from;
   if (envVarKey !== undefined) return { kind: "variable", name, key: envVarKey };
-  if (type === "keyvalue" || type === "redis") return { kind: "keyvalue", name, property: property as never };
-  return { kind: "service", name, property: property as never };
+  if (type === "keyvalue" || type === "redis") return { kind: "keyvalue", name, property };
+  return { kind: "service", name, property };
 }
 
 /** By a schema; a member that it does not know gets the word that was probably meant. */

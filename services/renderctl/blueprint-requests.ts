@@ -10,7 +10,9 @@ import type {
   Header,
   IpRange,
   NewService,
+  Region,
   RouteInput,
+  Runtime,
   ServicePatch,
   ServiceType,
 } from "./render-shapes.ts";
@@ -53,7 +55,7 @@ const writers: Record<string, Writer> = {
   autoDeployTrigger: (value) => ({ autoDeployTrigger: value as ServicePatch["autoDeployTrigger"] }),
   image: writeImage,
   registryCredential: writeImage,
-  runtime: (value) => inDetails({ runtime: value as never }),
+  runtime: (value) => inDetails({ runtime: value as Runtime }),
   plan: (value) => inDetails({ plan: text(value) }),
   buildCommand: (value, { type }) =>
     type === "static_site" ? inDetails({ buildCommand: text(value) }) : inBuild({ buildCommand: text(value) }),
@@ -102,10 +104,10 @@ export function toNewService(service: ServiceResource, envVars: EnvVarInput[], c
   const { region, numInstances, scaling, disk, routes, headers } = fields;
   const serviceDetails = {
     ...patch.serviceDetails,
-    ...(region !== undefined && { region: region as never }),
+    ...(region !== undefined && { region: region as Region }),
     ...(numInstances !== undefined && { numInstances: Number(numInstances) }),
     ...(scaling !== undefined && { autoscaling: toAutoscaling(scaling) }),
-    ...(disk !== undefined && { disk: disk as never }),
+    ...(disk !== undefined && { disk: disk as NonNullable<NewService["serviceDetails"]>["disk"] }),
     ...(routes !== undefined && { routes: toRoutes(routes) }),
     ...(headers !== undefined && { headers: toHeaders(headers) }),
   };
@@ -139,7 +141,7 @@ function toRanges(value: Json): IpRange[] {
 
 const postgresMembers: Record<string, (value: Json) => Partial<NewPostgres>> = {
   plan: (value) => ({ plan: text(value) }),
-  region: (value) => ({ region: value as never }),
+  region: (value) => ({ region: value as Region }),
   postgresMajorVersion: (value) => ({ version: text(value) }),
   databaseName: (value) => ({ databaseName: text(value) }),
   user: (value) => ({ databaseUser: text(value) }),
@@ -152,7 +154,7 @@ const postgresMembers: Record<string, (value: Json) => Partial<NewPostgres>> = {
 };
 const keyValueMembers: Record<string, (value: Json) => Partial<NewKeyValue>> = {
   plan: (value) => ({ plan: text(value) }),
-  region: (value) => ({ region: value as never }),
+  region: (value) => ({ region: value as Region }),
   maxmemoryPolicy: (value) => ({ maxmemoryPolicy: text(value) }),
   persistenceMode: (value) => ({ persistenceMode: text(value) }),
   ipAllowList: (value) => ({ ipAllowList: toRanges(value) }),

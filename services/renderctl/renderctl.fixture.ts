@@ -73,7 +73,7 @@ export async function startRenderctl({ render: renderOptions, env = {}, override
   const running = new Set<Agent>();
   const start = async () => {
     const options = { pollMs: 25, askMs: 15_000, drainMs: 100, ...overrides };
-    const app = buildApp(ensureConfig(settings, values), () => buildConfigReport(settings as never, values), options);
+    const app = buildApp(ensureConfig(settings, values), () => buildConfigReport(settings, values), options);
     await app.start();
     running.add(app);
     return app;

@@ -144,7 +144,7 @@ export async function startTelegram(options: TelegramOptions): Promise<Telegram>
   const telegram = options.telegram ?? (await startTelegramStandIn());
   const env = toEnv({ ...options, telegram });
   const { pace, ...overrides } = options.overrides ?? {};
-  const report = () => buildConfigReport(settings as never, env);
+  const report = () => buildConfigReport(settings, env);
   const app = buildApp(ensureConfig(settings, env), report, { ...overrides, pace: { ...quickPace, ...pace } });
   await app.start();
   const url = `http://127.0.0.1:${app.port()}`;
