@@ -1,9 +1,13 @@
 import { createHmac } from "node:crypto";
 import type { Frame } from "@signalbox/common/contracts/frame.ts";
+import type { Run } from "@signalbox/common/contracts/run.ts";
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { Delivery, DeliveryAccepted } from "@signalbox/common/contracts/webhook.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import WebSocket from "ws";
-import { type Pair, type Received, startPair, startReceiver } from "./contract.fixture.ts";
+import { type Items, type Pair, type Received, startPair, startReceiver } from "./contract.fixture.ts";
 
 const githubSecret = "a-github-webhook-secret";
 const senderSecret = `whsec_${Buffer.from("a-secret-of-a-standard-sender!!!").toString("base64")}`;
@@ -38,11 +42,13 @@ test.concurrent("schedules: made, fired once, run now, paused, removed; bad ones
   const once = await call("POST", "/schedules", {
     body: { name: "once", at, task: { ...task, correlationId: `once-${at}` } },
   });
-  await eventually(async () => (await call("GET", `/schedules/${once.body.id}`)).body.lastTaskId !== null, {
+  await eventually(async () => (await call<Schedule>("GET", `/schedules/${once.body.id}`)).body.lastTaskId !== null, {
     timeoutMs: 15_000,
     what: "its fire",
   });
-  expect((await call("GET", `/tasks?correlationId=${encodeURIComponent(`once-${at}`)}`)).body.items).toHaveLength(1);
+  expect(
+    (await call<Items<Task>>("GET", `/tasks?correlationId=${encodeURIComponent(`once-${at}`)}`)).body.items,
+  ).toHaveLength(1);
   expect((await call("PATCH", `/schedules/${made.body.id}`, { body: { enabled: false } })).body).toMatchObject({
     enabled: false,
   });
@@ -71,12 +77,12 @@ test.concurrent("/v1/events and /v1/runs: run ids, order, replay, refusals, raw 
   };
   const headers = { "idempotency-key": `${conversation}-1` };
   const [one, two] = [
-    await call("POST", "/v1/events", { body: event, headers, as: "service" }),
-    await call("POST", "/v1/events", { body: event, headers, as: "service" }),
+    await call<Run>("POST", "/v1/events", { body: event, headers, as: "service" }),
+    await call<Run>("POST", "/v1/events", { body: event, headers, as: "service" }),
   ];
   expect(one).toMatchObject({ status: 202, body: { run_id: expect.any(String) } });
   expect(two.body.run_id).toBe(one.body.run_id);
-  const run = () => call("GET", `/v1/runs/${one.body.run_id}`);
+  const run = () => call<Run>("GET", `/v1/runs/${one.body.run_id}`);
   await eventually(async () => (await run()).body.status === "succeeded", { what: "the run" });
   expect((await run()).body).toEqual({ run_id: one.body.run_id, status: "succeeded", output: "hi" });
   expect(await read(one.body.run_id)).toMatchObject({ concurrencyKey: conversation, userKey: "u-events" });
@@ -94,7 +100,7 @@ test.concurrent("GitHub: signed once is one task, a redelivery none; bad signatu
   const deliver = (event: string, body: object, id: string, secret = githubSecret) => {
     const raw = JSON.stringify(body);
     const signature = `sha256=${createHmac("sha256", secret).update(raw).digest("hex")}`;
-    return call("POST", "/webhooks/github", {
+    return call<DeliveryAccepted>("POST", "/webhooks/github", {
       raw,
       as: "nobody",
       headers: { "x-github-event": event, "x-github-delivery": id, "x-hub-signature-256": signature },
@@ -112,7 +118,7 @@ test.concurrent("GitHub: signed once is one task, a redelivery none; bad signatu
     body: { ignored: true },
   });
   expect(
-    (await call("GET", "/webhooks/deliveries")).body.items.map((item: { deliveryId: string }) => item.deliveryId),
+    (await call<Items<Delivery>>("GET", "/webhooks/deliveries")).body.items.map(({ deliveryId }) => deliveryId),
   ).toContain(id);
 });
 
@@ -140,7 +146,9 @@ test.concurrent("other senders: Standard Webhooks, old timestamps, unknown sourc
 test.concurrent("subscriptions: the secret once, signed events, gone after DELETE", async () => {
   await using receiver = await startReceiver({ status: 204 });
   const url = `${receiver.url}/hook`;
-  const made = await call("POST", "/subscriptions", { body: { url, kinds: ["completed"] } });
+  const made = await call<{ id: string; secret: string }>("POST", "/subscriptions", {
+    body: { url, kinds: ["completed"] },
+  });
   expect(made).toMatchObject({ status: 201, body: { secret: expect.stringMatching(/^whsec_/) } });
   expect(JSON.stringify((await call("GET", "/subscriptions")).body)).not.toContain(made.body.secret);
   const { id } = await make({ payload: { subscribed: true } });

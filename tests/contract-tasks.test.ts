@@ -1,7 +1,8 @@
+import type { Agent, TaskType } from "@signalbox/common/contracts/agent.ts";
 import type { Task, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Call, type Pair, startPair, startReceiver } from "./contract.fixture.ts";
+import { type Call, type Items, type Pair, startPair, startReceiver } from "./contract.fixture.ts";
 
 /* The orchestrator's part of the wire, from outside, on a fleet with two of them that are called in turn. */
 
@@ -90,17 +91,18 @@ test.concurrent("PATCH: one of twenty wins; 428, 400, 409, 422; what changes not
 test.concurrent("lists: filters, keyset pages and their refusals", async () => {
   const traceId = "0123456789abcdef0123456789abcd01";
   for (let at = 0; at < 5; at++) await make({ ...later, traceId, userKey: "u-1" });
-  const first = await call("GET", `/tasks?traceId=${traceId}&limit=2`);
-  const second = await call("GET", `/tasks?traceId=${traceId}&limit=2&cursor=${first.body.nextCursor}`);
-  const third = await call("GET", `/tasks?traceId=${traceId}&limit=2&cursor=${second.body.nextCursor}`);
-  const ids = [first, second, third].flatMap((page) => page.body.items.map(({ id }: Task) => id));
+  const first = await call<Items<Task>>("GET", `/tasks?traceId=${traceId}&limit=2`);
+  const second = await call<Items<Task>>("GET", `/tasks?traceId=${traceId}&limit=2&cursor=${first.body.nextCursor}`);
+  const third = await call<Items<Task>>("GET", `/tasks?traceId=${traceId}&limit=2&cursor=${second.body.nextCursor}`);
+  const ids = [first, second, third].flatMap((page) => page.body.items.map(({ id }) => id));
   expect(new Set(ids).size).toBe(5);
   expect(third.body.nextCursor).toBeNull();
   for (const query of ["limit=0", "limit=201", "cursor=x", "since=yesterday", "status=nope", "nonsense=1"]) {
     expect((await call("GET", `/tasks?${query}`)).status).toBe(400);
   }
   expect(
-    (await call("GET", `/tasks?userKey=u-1&status=queued,running&type=echo&traceId=${traceId}`)).body.items,
+    (await call<Items<Task>>("GET", `/tasks?userKey=u-1&status=queued,running&type=echo&traceId=${traceId}`)).body
+      .items,
   ).toHaveLength(5);
 });
 
@@ -188,14 +190,14 @@ test.concurrent("stats, agents, types and one trace of everything; unknown ones 
   const task = await make({ payload: { traced: true } });
   await until(task.id, "completed");
   expect((await call("GET", "/tasks/stats?window=1h")).status).toBe(200);
-  const agents = (await call("GET", "/agents")).body.items;
+  const agents = (await call<Items<Agent>>("GET", "/agents")).body.items;
   expect(agents[0]).toMatchObject({
     name: "echo-agent",
     state: "live",
     running: expect.any(Number),
     types: expect.any(Array),
   });
-  expect((await call("GET", "/task-types")).body.items.map(({ type }: { type: string }) => type)).toContain("echo");
+  expect((await call<Items<TaskType>>("GET", "/task-types")).body.items.map(({ type }) => type)).toContain("echo");
   const trace = await call("GET", `/trace/${task.traceId}`);
   expect(trace.status).toBe(200);
   expect(JSON.stringify(trace.body)).toContain(task.id);

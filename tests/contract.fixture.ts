@@ -14,8 +14,8 @@ export type Call = {
   headers?: Record<string, string>;
   as?: "person" | "service" | "nobody";
 };
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever was answered and says what it expects of it.
-export type Reply = { status: number; body: any; headers: Headers };
+export type Reply<T> = { status: number; body: T; headers: Headers };
+export type Items<T> = { items: T[]; nextCursor: string | null };
 
 export type Pair = Awaited<ReturnType<typeof startPair>>;
 
@@ -29,7 +29,7 @@ export async function startPair(env: Record<string, string> = {}) {
   const basic = `Basic ${Buffer.from(`${own.BASIC_AUTH_USER}:${own.BASIC_AUTH_PASS}`).toString("base64")}`;
   let turn = 0;
 
-  async function call(method: string, path: string, given: Call = {}): Promise<Reply> {
+  async function call<T = TaskWithEvents>(method: string, path: string, given: Call = {}): Promise<Reply<T>> {
     const { body, raw, headers = {}, as = "person" } = given;
     const who = { person: { authorization: basic }, service: { "x-internal-key": own.INTERNAL_KEY ?? "" }, nobody: {} };
     const text = raw ?? (body === undefined ? undefined : JSON.stringify(body));
@@ -40,7 +40,7 @@ export async function startPair(env: Record<string, string> = {}) {
     return { status: response.status, headers: response.headers, body: answer === "" ? null : JSON.parse(answer) };
   }
 
-  const read = async (id: string) => (await call("GET", `/task/${id}`)).body as TaskWithEvents;
+  const read = async (id: string) => (await call("GET", `/task/${id}`)).body;
   return {
     urls,
     basic,
