@@ -5,6 +5,7 @@ import {
   basic,
   callService,
   type FleetPair,
+  type Items,
   operator,
   startFleet,
   startTelegram,
@@ -28,10 +29,13 @@ const isWorkedOff = () =>
     const { rows } = await fleet.database.pool.query("select 1 from telegram_inbox where status = 'new'");
     return bot.telegram.pending().length === 0 && rows.length === 0;
   });
-const countTasks = async () => (await fleet.call("/tasks")).body.items.length;
+const countTasks = async () => (await fleet.call<Items<unknown>>("/tasks")).body.items.length;
+
+type Pairing = { code: string; url: string; expiresAt: string };
 
 async function pair(): Promise<string> {
-  const reply = await callService(bot.url, "/telegram/pairings", { method: "POST", headers: { authorization: basic } });
+  const asked = { method: "POST", headers: { authorization: basic } };
+  const reply = await callService<Pairing>(bot.url, "/telegram/pairings", asked);
   expect(reply.status).toBe(201);
   expect(reply.body.url).toBe(`https://t.me/signalbox_bot?start=${reply.body.code}`);
   expect(Date.parse(reply.body.expiresAt) - Date.now()).toBeGreaterThan(590_000);
@@ -80,9 +84,9 @@ test("somebody who paired can be put out again, at once", async () => {
   bot.say(`/start ${await pair()}`, 72, 72);
   await bot.said(({ text }) => text.startsWith("✅ Welcome"), "the welcome", 72);
   const auth = { authorization: basic };
-  expect((await callService(bot.url, "/telegram/members", { headers: auth })).body.items).toContainEqual(
-    expect.objectContaining({ userId: 72, name: "Person 72", pairedBy: "person:operator" }),
-  );
+  expect(
+    (await callService<Items<unknown>>(bot.url, "/telegram/members", { headers: auth })).body.items,
+  ).toContainEqual(expect.objectContaining({ userId: 72, name: "Person 72", pairedBy: "person:operator" }));
   expect((await callService(bot.url, "/telegram/members/72", { method: "DELETE", headers: auth })).status).toBe(204);
   expect((await callService(bot.url, "/telegram/members/72", { method: "DELETE", headers: auth })).status).toBe(404);
   bot.say("still here?", 72, 72);

@@ -49,7 +49,7 @@ test("what wants approval is shown with its payload, and one press approves it i
   expect(await bot.press(shown, "Approve")).toBe("Approved");
   const { approval, events, status } = await read(task.id);
   expect(status).toBe("queued");
-  expect(approval.decidedBy).toBe(String(operator));
+  expect(approval?.decidedBy).toBe(String(operator));
   expect(events.find(({ kind }: { kind: string }) => kind === "approved")).toMatchObject({
     actor: String(operator),
     version: 2,

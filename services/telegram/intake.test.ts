@@ -1,5 +1,6 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Run } from "@signalbox/common/contracts/run.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
@@ -32,7 +33,7 @@ function messageUpdate(updateId: number, text: string, chatId = operator) {
 }
 
 const post = (url: string, update: unknown, token: string | null = secret) =>
-  callService(url, "/telegram/webhook", {
+  callService<{ stored: boolean }>(url, "/telegram/webhook", {
     method: "POST",
     body: update,
     headers: token === null ? {} : { "x-telegram-bot-api-secret-token": token },
@@ -229,7 +230,7 @@ test("in webhook mode it does not start without a secret, and says so without a 
 
 test("a run that ended before the stream of tasks was followed for the first time is answered all the same", async () => {
   await using telegram = await startTelegramStandIn({ token: tokenOf(10) });
-  const created = await fleet.call("/v1/events", {
+  const created = await fleet.call<Run>("/v1/events", {
     method: "POST",
     body: {
       schema_version: 1,

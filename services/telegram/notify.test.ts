@@ -254,7 +254,7 @@ test("every task of a storm knows of the message that it came in, and a run of e
   // The same words about another task are no message of their own.
   await notify({ text: "trouble 0", severity: "warning", taskId: ids[11] }, bot7);
   const effectsOf = async (id: string) =>
-    ((await fleet.call(`/task/${id}`)).body.events as { kind: string; data: { service?: string; outboxId: string } }[])
+    (await fleet.call(`/task/${id}`)).body.events
       .filter(({ kind, data }) => kind === "side_effect" && data.service === "telegram")
       .map(({ data }) => data.outboxId);
   await eventually(async () => (await Promise.all(ids.map(effectsOf))).every((ids_) => ids_.length > 0), {

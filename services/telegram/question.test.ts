@@ -1,9 +1,18 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startTelegramStandIn } from "@signalbox/testing/telegram-stand-in.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type FleetPair, internalKey, operator, startFleet, startTelegram, type Telegram } from "./telegram.fixture.ts";
+import {
+  type FleetPair,
+  type Items,
+  internalKey,
+  operator,
+  startFleet,
+  startTelegram,
+  type Telegram,
+} from "./telegram.fixture.ts";
 
 /** An agent that asks which colour, and answers with the one that it was told. */
 async function startAsker() {
@@ -54,10 +63,10 @@ test("an agent asks back, and the next message of the chat is the answer, in the
   expect(question.replyTo).not.toBeNull();
   bot.say("green & gold");
   await bot.said(({ text }) => text === "painted green & gold");
-  const { body } = await fleet.call("/tasks?type=telegram.message");
-  expect(body.items).toHaveLength(1);
-  const { events } = (await fleet.call(`/task/${body.items[0].id}`)).body;
-  expect(events.find(({ kind }: { kind: string }) => kind === "input_received").actor).toBe(String(operator));
+  const { items } = (await fleet.call<Items<Task>>("/tasks?type=telegram.message")).body;
+  expect(items).toHaveLength(1);
+  const { events } = (await fleet.call(`/task/${items[0]?.id}`)).body;
+  expect(events.find(({ kind }) => kind === "input_received")?.actor).toBe(String(operator));
 });
 
 test("a question that another chat is asked is not answered here", async () => {

@@ -1,4 +1,6 @@
 /** A telegram service before a Telegram stand-in and a real orchestrator; for tests only. */
+import type { TaskType } from "@signalbox/common/contracts/agent.ts";
+import type { TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
 import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
@@ -22,14 +24,14 @@ const shared = {
 /** The person who may use the bot. */
 export const operator = 42;
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-export type Reply = { status: number; body: any };
+export type Reply<T> = { status: number; body: T };
+export type Items<T> = { items: T[]; nextCursor: string | null };
 
-export async function callService(
+export async function callService<T = TaskWithEvents>(
   url: string,
   path: string,
   { method = "GET", body, headers = { "x-internal-key": internalKey } }: Call = {},
-): Promise<Reply> {
+): Promise<Reply<T>> {
   const response = await fetch(`${url}${path}`, {
     method,
     headers: { ...(body !== undefined && { "content-type": "application/json" }), ...headers },
@@ -44,7 +46,7 @@ export type FleetPair = AsyncDisposable & {
   database: TestDatabase;
   orchestrator: ServiceProcess;
   /** calls the orchestrator */
-  call(path: string, call?: Call): Promise<Reply>;
+  call<T = TaskWithEvents>(path: string, call?: Call): Promise<Reply<T>>;
 };
 
 /** An orchestrator and an echo-agent as processes of their own, on a database of their own. */
@@ -73,9 +75,9 @@ export async function startFleet({
         env: { ...shared, ORCHESTRATOR_URL: orchestrator.url },
       })
     : null;
-  const call = (path: string, options?: Call) => callService(orchestrator.url, path, options);
+  const call = <T = TaskWithEvents>(path: string, options?: Call) => callService<T>(orchestrator.url, path, options);
   if (echo) {
-    await eventually(async () => (await call("/task-types")).body.items.length > 0, {
+    await eventually(async () => (await call<Items<TaskType>>("/task-types")).body.items.length > 0, {
       what: "the types of the echo-agent",
     });
   }
@@ -131,7 +133,7 @@ export type Telegram = AsyncDisposable & {
   url: string;
   telegram: TelegramStandIn;
   stop(): Promise<void>;
-  call(path: string, call?: Call): Promise<Reply>;
+  call<T = TaskWithEvents>(path: string, call?: Call): Promise<Reply<T>>;
   /** a person writes */
   say(text: string, chatId?: number, userId?: number): { updateId: number; messageId: number };
   /** the first message of the bot in a chat that is so */
