@@ -105,12 +105,18 @@ test("with the brake on, or the day's budget spent, execute only proposes", asyn
   await braked.put("signups", { event: "signed_up", propose: flagOff });
   await braked.run();
   expect(waiting(braked)).toHaveLength(1);
-  expect((await braked.call("/watch/status")).body.stopped).toMatchObject({ isStopped: true, why: "holidays" });
+  expect((await braked.call<{ stopped: { isStopped: boolean } }>("/watch/status")).body.stopped).toMatchObject({
+    isStopped: true,
+    why: "holidays",
+  });
 });
 
 /** The orchestrator gives a task to the watcher. */
 const carryOut = (watcher: Watcher, { id, type, payload }: Pick<Task, "id" | "type" | "payload">) =>
-  watcher.call("/run/flag-set", { body: { taskId: id, type, payload, attempt: 1 }, as: "service" });
+  watcher.call<{ result: unknown }>("/run/flag-set", {
+    body: { taskId: id, type, payload, attempt: 1 },
+    as: "service",
+  });
 
 /** The same, and it keeps what is answered. */
 async function runTask(watcher: Watcher, type: string): Promise<void> {
@@ -153,9 +159,9 @@ test("a fix that did not help is taken back, and nothing is executed unasked any
   expect(outcomes).toEqual(["reversed"]);
   await runTask(watcher, "posthog.flag.set");
   expect(isActive(watcher)).toBe(true);
-  expect((await watcher.call("/watch/status")).body.stopped.isStopped).toBe(true);
+  expect((await watcher.call<{ stopped: { isStopped: boolean } }>("/watch/status")).body.stopped.isStopped).toBe(true);
   await watcher.call("/watch/resume", { body: {} });
-  expect((await watcher.call("/watch/status")).body.stopped.isStopped).toBe(false);
+  expect((await watcher.call<{ stopped: { isStopped: boolean } }>("/watch/status")).body.stopped.isStopped).toBe(false);
 });
 
 test("what began in mode execute is not carried out in another mode, nor with the brake on", async () => {
@@ -186,7 +192,10 @@ test.each(["observe", "propose"])(
       const answer = await carryOut(watcher, watcher.fleet.add(flagOff, actor));
       expect(answer).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
     }
-    const direct = await watcher.call("/run/flag-set", { body: { payload: flagOff.payload }, as: "service" });
+    const direct = await watcher.call<{ result: unknown }>("/run/flag-set", {
+      body: { payload: flagOff.payload },
+      as: "service",
+    });
     expect(direct).toMatchObject({ status: 422, body: { error: { code: "not_allowed" } } });
     watcher.fleet.isAway = true;
     const blind = await carryOut(watcher, { id: crypto.randomUUID(), ...flagOff });
@@ -227,7 +236,8 @@ test("an annotation is written once, however often it is asked for", async () =>
   await using watcher = await startWatcher({ env: { POSTHOG_MODE: "propose" } });
   const payload = { content: "deploy api 1a2b3c4", at: new Date(startAt).toISOString(), key: "1a2b3c4" };
   const { id } = watcher.fleet.add({ type: "posthog.annotate", payload }, "service:internal");
-  const annotate = () => watcher.call("/run/annotate", { body: { taskId: id, attempt: 1, payload }, as: "service" });
+  const annotate = () =>
+    watcher.call<{ result: unknown }>("/run/annotate", { body: { taskId: id, attempt: 1, payload }, as: "service" });
   expect((await annotate()).body.result).toMatchObject({ isNew: true });
   expect((await annotate()).body.result).toMatchObject({ isNew: false });
   expect(watcher.posthog.state.annotations).toHaveLength(1);
@@ -237,7 +247,10 @@ test("who only observes leaves no note that nobody asked for, and a call that is
   await using watcher = await startWatcher();
   const payload = { content: "deploy api 1a2b3c4" };
   const annotate = (taskId?: string) =>
-    watcher.call("/run/annotate", { body: { ...(taskId && { taskId, attempt: 1 }), payload }, as: "service" });
+    watcher.call<{ result: unknown }>("/run/annotate", {
+      body: { ...(taskId && { taskId, attempt: 1 }), payload },
+      as: "service",
+    });
   const { id } = watcher.fleet.add({ type: "posthog.annotate", payload }, "agent:other");
   expect(await annotate(id)).toMatchObject({ status: 422, body: { error: { code: "not_approved" } } });
   expect(await annotate()).toMatchObject({ status: 422, body: { error: { code: "not_allowed" } } });

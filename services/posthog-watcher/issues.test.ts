@@ -33,7 +33,7 @@ async function withIssues(env: Record<string, string> = {}) {
 }
 
 const carryOut = (watcher: Watcher, { id, payload }: { id: string; payload: unknown }) =>
-  watcher.call("/run/issue", { body: { taskId: id, type, payload, attempt: 1 }, as: "service" });
+  watcher.call<{ result: unknown }>("/run/issue", { body: { taskId: id, type, payload, attempt: 1 }, as: "service" });
 
 test("a finding may propose an issue, which waits, says what was found, and is written once", async () => {
   await using scene = await withIssues();

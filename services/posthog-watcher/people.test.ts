@@ -3,15 +3,19 @@ import { expect, test } from "vitest";
 import { findingStatuses } from "./finding.ts";
 import { acts, isDeclinedAlike, judgeAct } from "./finding-acts.ts";
 import {
+  type Answer,
   addEvents,
   addHistory,
   dayMs,
   hourMs,
+  type Items,
   minuteMs,
   startAt,
   startWatcher,
   type Watcher,
 } from "./watcher.fixture.ts";
+
+type Named = { name: string };
 
 const hour = startAt - 20 * minuteMs;
 
@@ -32,7 +36,7 @@ const theFinding = async (watcher: Watcher) => {
   return finding;
 };
 const kindsOf = async (watcher: Watcher, id: string): Promise<string[]> =>
-  (await watcher.call(`/findings/${id}`)).body.events.map(({ kind }: { kind: string }) => kind);
+  (await watcher.call(`/findings/${id}`)).body.events.map(({ kind }) => kind);
 
 test("every act on every status has a meaning", () => {
   const cells = findingStatuses.map((status) => acts.map((act) => judgeAct(status, act)));
@@ -53,7 +57,7 @@ test("an act is recorded with its actor, and twice is once", async () => {
   expect((await watcher.call(`/findings/${id}/ack`, { method: "POST" })).etag).toBe(`"${version + 1}"`);
   const { body } = await watcher.call(`/findings/${id}`);
   expect(body.events.at(-1)).toMatchObject({ kind: "acknowledged", actor: "person:person" });
-  expect(body.events.map(({ kind }: { kind: string }) => kind)).toEqual(["opened", "acknowledged"]);
+  expect(body.events.map(({ kind }) => kind)).toEqual(["opened", "acknowledged"]);
 });
 
 test("what makes no sense is refused: 422 for the wrong status, 404, 400", async () => {
@@ -175,11 +179,13 @@ test("a monitor is replaced only by who saw it; a file's is overridden and shows
   expect((await watcher.put("other", { event: "e" }, { "if-match": '"1"' })).status).toBe(409);
   const names: string[] = [];
   for (let cursor: string | null = ""; cursor !== null; ) {
-    const page = await watcher.call(`/monitors?limit=2${cursor && `&cursor=${cursor}`}`);
-    names.push(...page.body.items.map(({ name }: { name: string }) => name));
+    const page: Answer<Items<Named>> = await watcher.call<Items<Named>>(
+      `/monitors?limit=2${cursor && `&cursor=${cursor}`}`,
+    );
+    names.push(...page.body.items.map(({ name }) => name));
     cursor = page.body.nextCursor;
   }
-  expect(names).toEqual((await watcher.call("/monitors")).body.items.map(({ name }: { name: string }) => name));
+  expect(names).toEqual((await watcher.call<Items<Named>>("/monitors")).body.items.map(({ name }) => name));
   const wrong = await watcher.put("wrong", { event: "e", baseline: { kind: "limits" } });
   expect(wrong).toMatchObject({ status: 400, body: { error: { details: [{ path: "/trigger" }] } } });
 });
@@ -199,9 +205,12 @@ test("a dry run says when it would have fired, and keeps nothing", async () => {
   await using watcher = await startWatcher();
   addHistory(watcher, "signed_up", { until: hour - 5 * dayMs });
   addHistory(watcher, "signed_up", { from: hour - 5 * dayMs + 4 * hourMs, until: hour });
-  const { status, body } = await watcher.call("/monitors/would-be/dry-run", {
-    body: { definition: { event: "signed_up" } },
-  });
+  const { status, body } = await watcher.call<{ findings: unknown[]; findingsAWeek: number }>(
+    "/monitors/would-be/dry-run",
+    {
+      body: { definition: { event: "signed_up" } },
+    },
+  );
   expect(status).toBe(200);
   expect(body.findings).toMatchObject([
     {
@@ -213,7 +222,7 @@ test("a dry run says when it would have fired, and keeps nothing", async () => {
   ]);
   expect(body.findingsAWeek).toBeCloseTo(7 / 30, 1);
   expect(await watcher.findings()).toEqual([]);
-  expect((await watcher.call("/monitors")).body.items).toEqual([]);
+  expect((await watcher.call<Items<Named>>("/monitors")).body.items).toEqual([]);
   const wrong = await watcher.call("/monitors/x/dry-run", {
     body: { definition: { query: "SELECT nope(1) FROM events WHERE timestamp >= {from} AND timestamp < {to}" } },
   });

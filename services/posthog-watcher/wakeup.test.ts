@@ -48,7 +48,7 @@ test("each wakeup is one task over all watchers, and the digest says what is and
     at: new Date(hour + 30 * minuteMs).toISOString(),
     isLate: false,
   });
-  const { body } = await second.call("/run/wakeup", {
+  const { body } = await second.call<{ result: { text: string } }>("/run/wakeup", {
     body: { type: "watch.wakeup", payload: task?.payload },
     as: "service",
   });
@@ -61,8 +61,12 @@ test("a wakeup's own query is answered in the digest, and a wrong one says so", 
   await using watcher = await startWatcher();
   addHistory(watcher, "viewed", { from: startAt - dayMs, until: startAt, value: 10 });
   const ask = async (query: string) =>
-    (await watcher.call("/run/wakeup", { body: { payload: { title: "t", prompt: "p", query } }, as: "service" })).body
-      .result.text;
+    (
+      await watcher.call<{ result: { text: string } }>("/run/wakeup", {
+        body: { payload: { title: "t", prompt: "p", query } },
+        as: "service",
+      })
+    ).body.result.text;
   expect(
     await ask("SELECT event, count() AS n FROM events WHERE timestamp >= {from} AND timestamp < {to} GROUP BY event"),
   ).toMatch(/• event \| n\n• viewed \| \d+/);

@@ -1,11 +1,13 @@
 /** A whole watcher on a database of its own, before a PostHog and a fleet that do as a test says, at a time that the test turns. */
+import type { ErrorReply } from "@signalbox/common/contracts/errors.ts";
 import { buildConfigReport, ensureConfig } from "@signalbox/common/settings.ts";
 import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { asPerson, asService, credentials } from "@signalbox/testing/http-service.ts";
 import { startPosthogStandIn } from "@signalbox/testing/posthog-stand-in/server.ts";
 import { buildApp } from "./app.ts";
-import type { Finding } from "./finding.ts";
+import type { Finding, FindingEvent } from "./finding.ts";
 import { type FleetStandIn, startFleetStandIn } from "./fleet-stand-in.fixture.ts";
+import type { RunOutcome } from "./loops/run.ts";
 import { settings } from "./settings.ts";
 
 export const minuteMs = 60_000;
@@ -14,8 +16,10 @@ export const dayMs = 24 * hourMs;
 /** A Monday noon, some minutes after the hour has settled. */
 export const startAt = Date.parse("2026-03-02T12:20:00Z");
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-export type Answer = { status: number; body: any; etag: string | null; headers: Headers };
+export type FindingWithEvents = Finding & { events: FindingEvent[] };
+/** The body has what the test says, or the error; which of them it is, is what the test expects of it. */
+export type Answer<T> = { status: number; body: T & ErrorReply; etag: string | null; headers: Headers };
+export type Items<T> = { items: T[]; nextCursor: string | null };
 
 type StartOptions = {
   env?: Record<string, string>;
@@ -42,12 +46,17 @@ export async function startWatcher({ env = {}, shared }: StartOptions = {}) {
   const url = `http://127.0.0.1:${app.port()}`;
   const call = buildCall(url);
   const run = async (monitor?: string) =>
-    (await call("/watch/run", { body: monitor ? { monitor } : {}, headers: { prefer: "wait=30" } })).body;
+    (
+      await call<{ state: string; outcome: RunOutcome }>("/watch/run", {
+        body: monitor ? { monitor } : {},
+        headers: { prefer: "wait=30" },
+      })
+    ).body;
   return {
     ...{ app, stop, url, clock, database, posthog, fleet, call, run },
     put: (name: string, definition: object, headers = {}) =>
       call(`/monitors/${name}`, { method: "PUT", body: definition, headers }),
-    findings: async (query = ""): Promise<Finding[]> => (await call(`/findings${query}`)).body.items,
+    findings: async (query = ""): Promise<Finding[]> => (await call<Items<Finding>>(`/findings${query}`)).body.items,
     /** Lets so much time pass, and looks. */
     async later(ms: number) {
       clock.at += ms;
@@ -90,7 +99,7 @@ function buildWatcher(env: Record<string, string>, clock: { at: number }) {
 }
 
 function buildCall(url: string) {
-  return async (path: string, options: CallOptions = {}): Promise<Answer> => {
+  return async <T = FindingWithEvents>(path: string, options: CallOptions = {}): Promise<Answer<T>> => {
     const { method = options.body === undefined ? "GET" : "POST", body, headers = {}, as = "person" } = options;
     const who = { person: asPerson, service: asService, nobody: {} }[as];
     const response = await fetch(url + path, {

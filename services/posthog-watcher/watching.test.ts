@@ -53,7 +53,7 @@ test("a drop becomes one finding with its numbers, and is over when the metric i
   const items = await watcher.findings();
   expect(items).toMatchObject([{ id: finding?.id, status: "resolved", observed: { count: 2 } }]);
   const { body } = await watcher.call(`/findings/${finding?.id}`);
-  expect(body.events.map(({ kind }: { kind: string }) => kind)).toEqual(["opened", "resolved"]);
+  expect(body.events.map(({ kind }) => kind)).toEqual(["opened", "resolved"]);
 });
 
 test("what is broken when the watcher comes is found at once, what was broken before is not", async () => {
@@ -95,14 +95,17 @@ test("a failed query decides nothing, is told as blindness the third time, and c
     expect((await watcher.later(hourMs)).outcome.failed).toHaveLength(1);
   }
   expect(await watcher.findings()).toEqual([]);
-  const { body } = await watcher.call("/monitors/signups");
+  const { body } = await watcher.call<{ health: { judgedUntil: string } }>("/monitors/signups");
   expect(body.health).toMatchObject({ state: "blind", failures: 5, judgedUntil: new Date(hour).toISOString() });
   expect(watcher.fleet.ofType("telegram.notify").map(({ payload }) => (payload as { text: string }).text)).toEqual([
     expect.stringContaining("The monitor signups is blind"),
   ]);
   await watcher.run();
   expect((await watcher.findings())[0]).toMatchObject({ monitor: "signups", evidence: { value: 0 } });
-  expect((await watcher.call("/monitors/signups")).body.health).toMatchObject({ state: "ok", failures: 0 });
+  expect((await watcher.call<{ health: { judgedUntil: string } }>("/monitors/signups")).body.health).toMatchObject({
+    state: "ok",
+    failures: 0,
+  });
 });
 
 test("too many requests: nothing is asked before the time that PostHog named", async () => {
@@ -149,7 +152,7 @@ test("events that come late are waited for: nothing is found but that data is la
   expect(during.map(({ monitor, status }) => [monitor, status])).toEqual([["project", "open"]]);
   for (let hours = 0; hours < 2; hours++) await watcher.later(hourMs);
   expect((await watcher.findings()).map(({ monitor, status }) => [monitor, status])).toEqual([["project", "resolved"]]);
-  const { body } = await watcher.call("/monitors/m-a");
+  const { body } = await watcher.call<{ health: { judgedUntil: string } }>("/monitors/m-a");
   expect(body.health.judgedUntil).toBe(new Date(hour + 6 * hourMs).toISOString());
 });
 
