@@ -1,11 +1,12 @@
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { BlueprintApply, BlueprintPlan } from "@signalbox/common/contracts/blueprint.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { startService } from "@signalbox/testing/service-process.ts";
 import { expect, test } from "vitest";
 import { repository, shop } from "./blueprints.fixture.ts";
-import { type Renderctl, sideEffects, startRenderctl } from "./renderctl.fixture.ts";
+import { type Begun, type Renderctl, sideEffects, startRenderctl } from "./renderctl.fixture.ts";
 
 async function fileOf(text: string) {
   const folder = await mkdtemp(join(tmpdir(), "signalbox-blueprint-"));
@@ -21,11 +22,11 @@ async function fileOf(text: string) {
 const start = (stageMs = 0) =>
   startRenderctl({ render: { hasLimits: false, stageMs }, env: { RENDER_REPO: repository } });
 const post = (renderctl: Renderctl, body: unknown, as?: "person" | "service") =>
-  renderctl.call("/render/blueprint/apply", { method: "POST", body, ...(as && { as }) });
+  renderctl.call<BlueprintPlan & Begun>("/render/blueprint/apply", { method: "POST", body, ...(as && { as }) });
 const ended = (renderctl: Renderctl, id: string) =>
   eventually(
     async () => {
-      const { body } = await renderctl.call(`/render/applies/${id}`);
+      const { body } = await renderctl.call<BlueprintApply>(`/render/applies/${id}`);
       return ["done", "failed"].includes(body.state) && body;
     },
     { what: `the end of apply ${id}`, timeoutMs: 30_000 },
@@ -44,7 +45,7 @@ test("dry run, apply, second apply: the plan that was shown is what is done, as 
   expect(accepted).toMatchObject({ status: 202, body: { applyId: expect.any(String), taskId: expect.any(String) } });
   const apply = await ended(renderctl, accepted.body.applyId);
   expect(apply).toMatchObject({ state: "done", actor: "person:operator", taskId: accepted.body.taskId });
-  expect(apply.steps.map(({ id }: { id: string }) => id)).toEqual(plan.body.steps.map(({ id }: { id: string }) => id));
+  expect(apply.steps.map(({ id }) => id)).toEqual(plan.body.steps.map(({ id }) => id));
   const task = await renderctl.until(accepted.body.taskId, ({ status }) => status === "completed");
   const writes = renderctl.render.control.writes();
   expect(sideEffects(task)).toHaveLength(writes.length);

@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { expect, test } from "vitest";
-import { type Renderctl, sideEffects, site, startRenderctl } from "./renderctl.fixture.ts";
+import { type Items, type Renderctl, sideEffects, site, startRenderctl } from "./renderctl.fixture.ts";
 
 const post = (box: Renderctl, path: string, body?: unknown) =>
   box.call(path, { method: "POST", ...(body !== undefined && { body }) });
@@ -27,7 +27,7 @@ test("a deploy is answered when it has begun, and its task follows it to the end
   expect(task).toMatchObject({ type: "render.deploy", status: "completed", approval: null });
   expect(task.result).toMatchObject({ deploy: { id: deploy?.id, status: "live" }, url: "https://site.onrender.com" });
   expect(sideEffects(task)).toEqual(["POST create-deploy"]);
-  const list = await box.call(`/render/services/${service.id}/deploys`);
+  const list = await box.call<Items<unknown>>(`/render/services/${service.id}/deploys`);
   expect(list.body.items).toMatchObject([{ id: deploy?.id, status: "live", taskId: task.id, traceId: task.traceId }]);
 });
 

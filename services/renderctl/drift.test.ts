@@ -2,6 +2,7 @@ import { execFileSync } from "node:child_process";
 import { copyFile, mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { Adoption, BlueprintPlan, DriftList } from "@signalbox/common/contracts/blueprint.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
@@ -15,7 +16,7 @@ import { buildKeyedHash } from "./keyed-hash.ts";
 import { buildDriftWatch } from "./loops/drift.ts";
 import { buildPlanner } from "./loops/planner.ts";
 import { buildWorkspace } from "./loops/workspace.ts";
-import { startRenderctl, takeNotices } from "./renderctl.fixture.ts";
+import { type Items, startRenderctl, takeNotices } from "./renderctl.fixture.ts";
 import { buildBlueprintStore } from "./store/blueprints.ts";
 
 test("a change by hand is one drift with its own time, a revert ends it, and no value is shown", async () => {
@@ -25,7 +26,7 @@ test("a change by hand is one drift with its own time, a revert ends it, and no 
     const { body } = await call("/render/blueprint/apply", { method: "POST", body: { dryRun: false } });
     await renderctl.until(body.taskId, ({ status }) => status === "completed" || status === "failed");
   };
-  const drifts = async () => (await call("/render/drift")).body.items;
+  const drifts = async () => (await call<DriftList>("/render/drift")).body.items;
   await apply();
   expect(await drifts()).toEqual([]);
   const logging = render.state.services.find(({ name }) => name === "signalbox-logging");
@@ -44,20 +45,18 @@ test("a change by hand is one drift with its own time, a revert ends it, and no 
   });
   logging.envVars.set("PORT", "hunter2-value").set("MINE", "hunter2-value");
   const all = await drifts();
-  expect(
-    all.map(({ field, kind, expected, actual }: Record<string, string>) => [field, kind, expected, actual]),
-  ).toEqual(
+  expect(all.map(({ field, kind, expected, actual }) => [field, kind, expected, actual])).toEqual(
     expect.arrayContaining([
       ["healthCheckPath", "changed", "/health", "/"],
       ["envVars.PORT", "changed", "set", "changed"],
       ["envVars.MINE", "extra", "unset", "set"],
     ]),
   );
-  expect(all.find(({ field }: { field: string }) => field === "healthCheckPath").since).toBe(first.since);
+  expect(all.find(({ field }) => field === "healthCheckPath")?.since).toBe(first?.since);
   expect(JSON.stringify(all)).not.toContain("hunter2");
   await apply();
   expect(await drifts()).toMatchObject([{ field: "envVars.MINE", kind: "extra" }]);
-  const items = (await call(`/render/services/${logging.id}/env`)).body.items;
+  const items = (await call<Items<unknown>>(`/render/services/${logging.id}/env`)).body.items;
   expect(items).toContainEqual({ key: "MINE", state: "only_live" });
 });
 
@@ -93,9 +92,9 @@ async function openWatch() {
     notices: chat.notices,
     build,
     watch: (watch = build()) => watch.watch(signal),
-    drifts: async () => (await call("/render/drift")).body.items,
+    drifts: async () => (await call<DriftList>("/render/drift")).body.items,
     asking: async () =>
-      (await onOrchestrator("/tasks?type=render.blueprint.apply&waitingFor=approval")).body.items as Task[],
+      (await onOrchestrator<Items<Task>>("/tasks?type=render.blueprint.apply&waitingFor=approval")).body.items,
     decide: async ({ id, version }: Task, what: "approve" | "reject") =>
       await onOrchestrator(`/task/${id}/${what}`, { method: "POST", body: { ifVersion: version } }),
     apply: async () => {
@@ -248,8 +247,8 @@ test("of two drifts one is reverted by a plan of its own, and the other is adopt
   fleet.service("telegram").envVars.set("MINE", "hunter2-value");
   const writes = render.control.writes().length;
   const items = [{ resource: "service/signalbox-logging", field: "healthCheckPath" }];
-  const plan = await call("/render/drift/revert", { method: "POST", body: { items } });
-  expect(plan.body.steps.map(({ id, changes }: { id: string; changes: unknown[] }) => [id, changes])).toEqual([
+  const plan = await call<BlueprintPlan>("/render/drift/revert", { method: "POST", body: { items } });
+  expect(plan.body.steps.map(({ id, changes }) => [id, changes])).toEqual([
     ["update:service/signalbox-logging", [{ field: "healthCheckPath", from: "/", to: "/health" }]],
     ["deploy:service/signalbox-logging", []],
   ]);
@@ -260,20 +259,20 @@ test("of two drifts one is reverted by a plan of its own, and the other is adopt
   const { body } = await call("/render/blueprint/apply", { method: "POST", body: { planId: plan.body.planId } });
   await fleet.until(body.taskId, ({ status }) => status === "completed");
   expect(fleet.service("telegram").details.healthCheckPath).toBe("/up");
-  const { patch, adopted } = (await call("/render/drift/adopt", { method: "POST" })).body;
+  const { patch, adopted } = (await call<Adoption>("/render/drift/adopt", { method: "POST" })).body;
   expect(adopted).toEqual([
     { resource: "service/signalbox-telegram", field: "healthCheckPath" },
     { resource: "service/signalbox-telegram", field: "envVars.MINE" },
   ]);
   await using copy = await copyOfBlueprint();
   copy.apply(patch);
-  const next = await call("/render/blueprint/apply", {
+  const next = await call<BlueprintPlan>("/render/blueprint/apply", {
     method: "POST",
     body: { dryRun: true, blueprintPath: copy.path },
   });
   expect([next.body.steps, next.body.unmanaged]).toEqual([[], []]);
   // What was chosen and is in order by now is no plan at all.
-  const none = await call("/render/drift/revert", { method: "POST", body: { items } });
+  const none = await call<BlueprintPlan>("/render/drift/revert", { method: "POST", body: { items } });
   expect(none.body.steps).toEqual([]);
 });
 

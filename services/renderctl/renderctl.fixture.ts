@@ -28,14 +28,28 @@ export const site = {
   serviceDetails: { buildCommand: "npm ci && npm run build", publishPath: "dist" },
 };
 
-// biome-ignore lint/suspicious/noExplicitAny: a test reads whatever the service answered and says what it expects of it.
-export type Reply = { status: number; body: any; headers: Record<string, string | string[] | undefined>; text: string };
+type Refusal = { error: { code: string; message: string; details: { path: string }[] } };
+
+/** What most acts are answered with: what was made or begun, and the task as which it goes on. */
+export type Begun = { id: string; ownerId: string; taskId: string; deployId: string; applyId: string };
+export type Items<T> = { items: T[]; nextCursor: string | null };
+
+/** The body has what the test says, or the error; which of them it is, is what the test expects of it. */
+export type Reply<T> = {
+  status: number;
+  body: T & Refusal;
+  headers: Record<string, string | string[] | undefined>;
+  text: string;
+};
 type Call = { method?: string; body?: unknown; headers?: Record<string, string>; as?: "person" | "service" | "nobody" };
 
 const credentials = { person: { authorization: basic }, service: { "x-internal-key": internalKey }, nobody: {} };
 
-function buildCall(url: string) {
-  return async (path: string, { method = "GET", body, headers = {}, as = "person" }: Call = {}): Promise<Reply> => {
+function buildCall<Usual>(url: string) {
+  return async <T = Usual>(
+    path: string,
+    { method = "GET", body, headers = {}, as = "person" }: Call = {},
+  ): Promise<Reply<T>> => {
     const type = body === undefined ? {} : { "content-type": "application/json" };
     const response = await request(url + path, {
       method: method as "GET",
@@ -82,7 +96,7 @@ export async function startRenderctl({ render: renderOptions, env = {}, override
     if (running.delete(one)) await one.stop();
   };
   const app = await start();
-  const onOrchestrator = buildCall(orchestrator.url);
+  const onOrchestrator = buildCall<TaskWithEvents>(orchestrator.url);
   await eventually(async () => (await onOrchestrator("/task-types")).text.includes("render.env"), {
     what: "the types",
   });
@@ -95,7 +109,7 @@ export async function startRenderctl({ render: renderOptions, env = {}, override
     /** One more instance of the same service. */
     start,
     stop,
-    call: buildCall(`http://127.0.0.1:${app.port()}`),
+    call: buildCall<Begun>(`http://127.0.0.1:${app.port()}`),
     onOrchestrator,
     task,
     makeTask: async (body: unknown, as: Call["as"] = "person"): Promise<Task> =>

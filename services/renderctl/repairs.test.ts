@@ -1,3 +1,4 @@
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
@@ -8,7 +9,7 @@ import { buildRenderClient } from "./clients/render-client.ts";
 import { buildMonitor } from "./loops/monitor.ts";
 import { buildWorkspace } from "./loops/workspace.ts";
 import type { Service } from "./render-shapes.ts";
-import { type Renderctl, sideEffects, startRenderctl, takeNotices } from "./renderctl.fixture.ts";
+import { type Items, type Renderctl, sideEffects, startRenderctl, takeNotices } from "./renderctl.fixture.ts";
 import type { SiteSettings } from "./repair-fix.ts";
 import { buildRepairStore } from "./store/repairs.ts";
 
@@ -32,9 +33,18 @@ async function startMonitored(
   return Object.assign(renderctl, { service });
 }
 
-const stories = async (renderctl: Renderctl) => (await renderctl.call("/render/repairs")).body.items;
+/** As much of a repair as is read below. */
+type Told = {
+  state: string;
+  taskId: string;
+  deployId: string;
+  service: { name: string };
+  fix: { after: unknown } | null;
+};
+
+const stories = async (renderctl: Renderctl) => (await renderctl.call<Items<Told>>("/render/repairs")).body.items;
 const story = (renderctl: Renderctl, state: string) =>
-  eventually(async () => (await stories(renderctl)).find((one: { state: string }) => one.state === state), {
+  eventually(async () => (await stories(renderctl)).find((one) => one.state === state), {
     what: `a repair that is ${state}`,
     timeoutMs: 20_000,
     everyMs: 100,
@@ -66,7 +76,7 @@ test("a fix that does not help is taken back, tried no second time, and a person
   control.scriptBuild({ serviceId: renderctl.service.id, times: 9, status: "build_failed", log });
   await story(renderctl, "reverted");
   expect(renderctl.service.details.publishPath).toBe("build");
-  const reported = (await story(renderctl, "reported")) as { taskId: string };
+  const reported = await story(renderctl, "reported");
   const waiting = await renderctl.until(reported.taskId, ({ waitingFor }) => waitingFor === "approval");
   expect(waiting).toMatchObject({
     type: "render.deploy",
@@ -145,7 +155,7 @@ test("a monitor that dies before it wrote its report has asked a person already,
   const events: string[] = [];
   await using monitor = openMonitor(renderctl, { events });
   const { signal } = new AbortController();
-  const asked = async () => (await renderctl.onOrchestrator("/tasks?waitingFor=approval")).body.items;
+  const asked = async () => (await renderctl.onOrchestrator<Items<Task>>("/tasks?waitingFor=approval")).body.items;
   await expect(monitor.dying.look(signal)).rejects.toThrow("killed");
   expect([events, await stories(renderctl)]).toEqual([["died"], []]);
   const [task, ...others] = await asked();
@@ -162,7 +172,7 @@ test("a monitor that dies before it wrote its report has asked a person already,
   });
   await monitor.living.look(signal);
   await monitor.living.look(signal);
-  expect(await stories(renderctl)).toMatchObject([{ state: "reported", cause: "compile_error", taskId: task.id }]);
+  expect(await stories(renderctl)).toMatchObject([{ state: "reported", cause: "compile_error", taskId: task?.id }]);
   expect(await asked()).toHaveLength(1);
 });
 
@@ -217,7 +227,7 @@ test("of all the build logs each recognisable one is repaired with the right set
       ]);
     } else {
       const fixed = await story(renderctl, "fixed");
-      expect([name, fixed.service.name, fixed.fix.after]).toEqual([name, name, expected.fix]);
+      expect([name, fixed.service.name, fixed.fix?.after]).toEqual([name, name, expected.fix]);
       const now = { ...service.details, rootDir: service.rootDir };
       expect([name, now]).toEqual([name, { ...before, ...expected.fix }]);
       expect([name, service.deploys.map(({ status: end }) => end)]).toEqual([name, ["live", "build_failed"]]);

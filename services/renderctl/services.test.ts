@@ -1,5 +1,6 @@
+import type { Agent } from "@signalbox/common/contracts/agent.ts";
 import { expect, test } from "vitest";
-import { ownerId, type Renderctl, sideEffects, site, startRenderctl } from "./renderctl.fixture.ts";
+import { type Items, ownerId, type Renderctl, sideEffects, site, startRenderctl } from "./renderctl.fixture.ts";
 
 const wish = {
   ...{ name: "web", type: "static_site", repo: "https://github.com/acme/web", branch: "main", rootDir: "apps/site" },
@@ -136,13 +137,15 @@ test("the list shows status and last deploy, filters by exact name and by type, 
   const names = (items: { name: string }[]) => items.map(({ name }) => name);
   const seen: string[] = [];
   for (let cursor = ""; ; ) {
-    const { body } = await box.call(`/render/services?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`);
+    const { body } = await box.call<Items<{ name: string }>>(
+      `/render/services?limit=2${cursor === "" ? "" : `&cursor=${cursor}`}`,
+    );
     seen.push(...names(body.items));
     if (body.nextCursor === null) break;
     cursor = body.nextCursor;
   }
   expect([...seen].sort()).toEqual(["site-0", "site-1", "site-2", "site-3", "site-4"]);
-  const one = await box.call("/render/services?name=site-1&type=static_site");
+  const one = await box.call<Items<unknown>>("/render/services?name=site-1&type=static_site");
   expect(one.body.items).toMatchObject([
     {
       id: first.id,
@@ -152,8 +155,8 @@ test("the list shows status and last deploy, filters by exact name and by type, 
       lastDeploy: { status: "live" },
     },
   ]);
-  expect((await box.call("/render/services?name=site")).body.items).toEqual([]);
-  expect((await box.call("/render/services?type=web_service")).body.items).toEqual([]);
+  expect((await box.call<Items<unknown>>("/render/services?name=site")).body.items).toEqual([]);
+  expect((await box.call<Items<unknown>>("/render/services?type=web_service")).body.items).toEqual([]);
 });
 
 test("a bad filter or cursor is 400", async () => {
@@ -164,8 +167,8 @@ test("a bad filter or cursor is 400", async () => {
   const [one, other] = ["one", "other"].map((name) => box.render.control.addService({ ...site, name }));
   if (!one || !other) throw new Error("no services");
   for (const _ of [1, 2]) box.render.control.deploy(one);
-  const page = await box.call(`/render/services/${one.id}/deploys?limit=1`);
-  const follow = (id: string, cursor: string) => box.call(`/render/services/${id}/deploys?cursor=${cursor}`);
+  const page = await box.call<Items<unknown>>(`/render/services/${one.id}/deploys?limit=1`);
+  const follow = (id: string, cursor: string | null) => box.call(`/render/services/${id}/deploys?cursor=${cursor}`);
   expect((await follow(one.id, page.body.nextCursor)).status).toBe(200);
   const altered = Buffer.from(`${one.id} nowhere`).toString("base64url");
   expect((await follow(one.id, "nonsense")).status).toBe(400);
@@ -191,9 +194,9 @@ test("Basic auth is needed besides the token", async () => {
 
 test("every type that changes the account is registered as one that waits for approval", async () => {
   await using box = await startRenderctl();
-  const { body } = await box.onOrchestrator("/agents");
-  const { types } = body.items.find(({ name }: { name: string }) => name === "renderctl");
-  const approvals = Object.fromEntries(types.map(({ type, approval }: Record<string, string>) => [type, approval]));
+  const { items } = (await box.onOrchestrator<Items<Agent>>("/agents")).body;
+  const types = items.find(({ name }) => name === "renderctl")?.types ?? [];
+  const approvals = Object.fromEntries(types.map(({ type, approval }) => [type, approval]));
   for (const type of ["render.deploy", "render.env", "render.rollback", "render.blueprint.apply"]) {
     expect(approvals[type]).toBe("required");
   }
