@@ -117,6 +117,14 @@ test("an open circuit gets nothing, a half-open one a single run over all its ty
   expect(halfOpen.filter((slot) => slot.instance === "b-1")).toHaveLength(2);
 });
 
+test("a half-open circuit is tried with the type whose turn it is, and no other", () => {
+  const agents = [agent("a-1", { type: "x" }, { type: "y" }, { type: "z" })];
+  const circuits = new Map([["a-1", "half_open" as const]]);
+  for (const first of ["x", "y", "z"]) {
+    expect(countBy(planSlots(agents, { ...none, circuits, first }, 100))).toEqual({ [`a-1 ${first}`]: 1 });
+  }
+});
+
 test("the shares of all orchestrators together are exactly the slots that there are", () => {
   const shape = fc.record({
     limit: fc.integer({ min: 1, max: 40 }),

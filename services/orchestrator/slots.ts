@@ -19,6 +19,8 @@ export type Load = {
   /** Instances whose circuit is not closed: an open one gets nothing, a half-open one a single run as a probe. */
   circuits?: ReadonlyMap<string, "open" | "half_open">;
   share?: Share;
+  /** This type comes first: a half-open instance runs one of its types, and there may be no task of the others. */
+  first?: string;
 };
 
 /**
@@ -47,7 +49,9 @@ export function planSlots(
   most: number,
   perTypeMost = Number.POSITIVE_INFINITY,
 ): FreeSlot[] {
-  const perType = [...groupByType(agents).values()].map((offers) => fillEvenly(offers, load));
+  const isFirst = ([type]: [string, unknown]) => Number(type === load.first);
+  const byType = [...groupByType(agents)].sort((a, b) => isFirst(b) - isFirst(a));
+  const perType = byType.map(([, offers]) => fillEvenly(offers, load));
   const slots: FreeSlot[] = [];
   const probed = new Set<string>();
   const rounds = Math.min(perTypeMost, Math.max(0, ...perType.map((list) => list.length)));

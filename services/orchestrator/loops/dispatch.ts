@@ -8,11 +8,13 @@
 import { withDeadline } from "@signalbox/common/drain.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { leaseMs } from "../lease.ts";
-import { type FreeSlot, type Load, planSlots, slotKey } from "../slots.ts";
+import { type FreeSlot, type LiveAgent, type Load, planSlots, slotKey } from "../slots.ts";
 import type { Claimed, Lease } from "../store/rows.ts";
 import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
 
 const pollMs = 5_000;
+/** After a claim that failed; twice as long after each further one. */
+const retryMs = 250;
 /** How long a stop waits for the ends of runs to be written, once they have ended. */
 const writeGraceMs = 5_000;
 /** Slots filled by one claim; more would make one statement long. */
@@ -31,8 +33,14 @@ export class Dispatcher {
   /** Slots that a claim under way may fill. */
   #offered: readonly FreeSlot[] = [];
   #isOpen = false;
-  /** Types that had more ready tasks than slots at the last claim: only for these is a freed slot worth a claim. */
+  /** Types that had more ready tasks than slots at the last claim, or no slot: only for these is a freed slot worth a claim. */
   #backlog = new Set<string>();
+  /** An instance was left alone at the last claim, or was being tried. */
+  #isInDoubt = false;
+  /** Claims in a row that offered a slot for a probe in vain. */
+  #misses = 0;
+  /** Claims in a row that failed. */
+  #failures = 0;
   #idlers: (() => void)[] = [];
 
   constructor(options: DispatchOptions) {
@@ -106,6 +114,7 @@ export class Dispatcher {
     while (!signal.aborted) {
       const isMore = await this.#claim().catch((error: unknown) => {
         this.#options.log.warn({ err: error }, "a claim failed; it will be tried again");
+        this.#failures++;
         return false;
       });
       if (!isMore) await this.#bell.heard(this.#pauseMs(), signal);
@@ -128,7 +137,8 @@ export class Dispatcher {
   }
 
   #pauseMs(): number {
-    const pollsInMs = pollMs * (0.9 + 0.2 * Math.random());
+    const soonMs = this.#failures === 0 ? pollMs : Math.min(pollMs, retryMs * 2 ** (this.#failures - 1));
+    const pollsInMs = soonMs * (0.9 + 0.2 * Math.random());
     return Math.min(pollsInMs, this.#options.circuits.nextProbeMs() ?? pollsInMs);
   }
 
@@ -142,15 +152,29 @@ export class Dispatcher {
     const { roster, onStarted } = this.#options;
     const known = new Set(this.#backlog);
     const perType = known.size === 0 ? firstClaim : maxClaim;
-    const slots = planSlots(roster.agents(), this.#planned(), maxClaim, perType);
-    if (slots.length === 0) return false;
-    const claimed = await this.#fill(slots);
-    // A type that is full had no slot to offer: what was known of it still holds, and so does what was learned meanwhile.
+    const doubted = this.#doubted();
+    const slots = planSlots(roster.agents(), this.#planned(doubted), maxClaim, perType);
     const offered = new Set(slots.map((slot) => slot.type));
+    // Nobody looks now whether anything of these waits.
+    for (const type of typesOf(roster.agents())) if (!offered.has(type)) this.#backlog.add(type);
+    const claimed = slots.length === 0 ? [] : await this.#fill(slots);
+    this.#failures = 0;
+    // A type that is full had no slot to offer: what was known of it still holds, and so does what was learned meanwhile.
     const still = [...this.#backlog].filter((type) => !offered.has(type) || !known.has(type));
-    this.#backlog = new Set([...still, ...typesWithMore(slots, claimed)]);
+    const more = typesWithMore(slots, claimed);
+    this.#backlog = new Set([...still, ...more]);
     if (claimed.length > 0) onStarted();
-    return claimed.length > 0 && this.#backlog.size > 0 && (known.size === 0 || slots.length === maxClaim);
+    const isMissed = doubted.some(({ instance }) => isUnfilled(instance, slots, claimed));
+    this.#misses = isMissed ? (this.#misses + 1) % typesOf(doubted).length : 0;
+    if (this.#misses > 0) return true;
+    return more.size > 0 && (known.size === 0 || slots.length === maxClaim);
+  }
+
+  /** Instances that are to be tried with a single run. */
+  #doubted(): LiveAgent[] {
+    const states = this.#options.circuits.states();
+    this.#isInDoubt = states.size > 0;
+    return this.#options.roster.agents().filter(({ instance }) => states.get(instance) === "half_open");
   }
 
   /** Claims for these slots and runs what was claimed; until then they are nobody else's. */
@@ -184,7 +208,7 @@ export class Dispatcher {
     if (this.#runs.get(task.id) === run) this.#runs.delete(task.id);
     this.#count(placeOf(run.claimed), -1);
     // The end of a probe opens the way for the rest, whatever was known of their type.
-    if (this.#backlog.has(task.type) || this.#options.circuits.states().size > 0) this.#bell.ring();
+    if (this.#backlog.has(task.type) || this.#isInDoubt) this.#bell.ring();
     if (this.#runs.size > 0) return;
     for (const resolve of this.#idlers) resolve();
     this.#idlers = [];
@@ -197,15 +221,25 @@ export class Dispatcher {
     else this.#busy.delete(key);
   }
 
-  /** The load with what a claim under way may fill, and the share of this orchestrator in what is free. */
-  #planned(): Load {
+  /**
+   * The load with what a claim under way may fill, and the share of this orchestrator in what is free.
+   *
+   * @param doubted get a run of one type; which, changes as long as there was none
+   */
+  #planned(doubted: readonly LiveAgent[] = []): Load {
     const load = this.load();
     const [running, own] = [new Map(load.running), new Map(this.#busy)];
     for (const { instance, type } of this.#offered) {
       const key = slotKey(instance, type);
       for (const counts of [running, own]) counts.set(key, (counts.get(key) ?? 0) + 1);
     }
-    return { ...load, running, share: { own, ...this.#options.roster.standing() } };
+    const first = typesOf(doubted)[this.#misses];
+    return {
+      ...load,
+      running,
+      share: { own, ...this.#options.roster.standing() },
+      ...(first !== undefined && { first }),
+    };
   }
 
   /** What runs here and elsewhere, as far as this orchestrator knows, and which instances are left alone. */
@@ -220,6 +254,15 @@ type Place = Pick<FreeSlot, "instance" | "type">;
 
 function placeOf({ instance, task }: Claimed): Place {
   return { instance, type: task.type };
+}
+
+function typesOf(agents: readonly LiveAgent[]): string[] {
+  return [...new Set(agents.flatMap((agent) => agent.types.map(({ type }) => type)))];
+}
+
+function isUnfilled(instance: string, slots: readonly FreeSlot[], claimed: readonly Claimed[]): boolean {
+  const isThere = (one: { instance: string }) => one.instance === instance;
+  return slots.some(isThere) && !claimed.some(isThere);
 }
 
 function typesWithMore(slots: readonly FreeSlot[], claimed: readonly Claimed[]): Set<string> {
