@@ -55,6 +55,14 @@ test.each([
   expect(bodyOf(answer).error.code).toBe("invalid_request");
 });
 
+test.each([1, 5, 20])("an answer that is ready is not lost to %i requests of rubbish behind its own", async (times) => {
+  await using service = await serveRoutes([{ ...echo, auth: "internal" }]);
+  const head = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 5\r\n\r\n{}";
+  const answer = await sendRaw(service.listening.port, head + "garbage\r\n\r\n".repeat(times));
+  expect(answer).toMatch(/^HTTP\/1\.1 401 /);
+  expect(bodyOf(answer).error.code).toBe("unauthorized");
+});
+
 test("a head that never ends is 408", async () => {
   await using service = await serveRoutes([echo], quick);
   const answer = await sendRaw(service.listening.port, "GET /health HTTP/1.1\r\nhost: x\r\n", "x-slow: 1\r\n");

@@ -11,9 +11,13 @@ export const answering = new WeakMap<Duplex, ServerResponse>();
  */
 export function answerClientError(error: Error, socket: Duplex): void {
   const response = answering.get(socket);
-  const isMidAnswer = response?.headersSent === true && !response.writableFinished;
-  if (isMidAnswer || !socket.writable || codeOf(error) === "ECONNRESET") {
+  if (!socket.writable || codeOf(error) === "ECONNRESET") {
     socket.destroy();
+    return;
+  }
+  if (response?.headersSent === true && !response.writableFinished) {
+    // Behind the end of an answer that is ready and leaves with this turn of the event loop (see `sendJson`).
+    setImmediate(closeBehind, response, socket);
     return;
   }
   const { code, message } = toReply(codeOf(error));
@@ -31,6 +35,12 @@ export function answerClientError(error: Error, socket: Duplex): void {
       body,
     ].join("\r\n"),
   );
+}
+
+/** What follows an answer is no request; one that is whole still reaches its caller, a stream is cut. */
+function closeBehind(response: ServerResponse, socket: Duplex): void {
+  if (!response.writableEnded) socket.destroy();
+  else socket.end(() => socket.destroy());
 }
 
 function toReply(parserCode: string): { code: ErrorCode; message: string } {
