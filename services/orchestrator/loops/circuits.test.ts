@@ -16,6 +16,8 @@ afterAll(() => {
   performance.now = realNow;
 });
 
+/** Longer than an agent may be silent. */
+const pastStaleMs = 31_000;
 /** Longer than a circuit is open the first time, and shorter than an agent may be silent. */
 const pastOpenMs = 11_000;
 const well = { kind: "answered", status: 200, body: { result: null }, retryAfterMs: 0 } as const;
@@ -75,4 +77,17 @@ test("the end of a probe opens the way for the other types, even when nothing mo
   onA?.answer(well);
   expect(await box.stuck()).toEqual([]);
   await begun("other");
+});
+
+test("an agent that is heard again after a long silence finds what came meanwhile", async () => {
+  await using box = await startEngines(1);
+  const { make, begun } = handle(box);
+  await box.beat(0, "a", [offer("work")]);
+  await box.rest();
+  shiftMs += pastStaleMs;
+  await make("work");
+  await box.rest();
+  await box.beat(0, "a", [offer("work")]);
+  expect(await box.stuck()).toEqual([]);
+  await begun("work");
 });

@@ -160,10 +160,11 @@ export async function startEngines(count: number, over?: { database: TestDatabas
 
 export type Engines = Awaited<ReturnType<typeof startEngines>>;
 
-/** Types of which a task is ready although a slot is free. */
+/** Types of which a task is ready although an engine that is not stopping has a slot for it. */
 async function findStuck({ pool }: TestDatabase, engines: readonly Engine[]): Promise<string[]> {
   const { rows } = await pool.query("select distinct type from tasks where ready order by type");
-  const free = new Set(engines.flatMap(freeSlots).map(({ type }) => type));
+  const open = engines.filter((engine) => engine.checks().length === 0);
+  const free = new Set(open.flatMap(freeSlots).map(({ type }) => type));
   return rows.map(({ type }) => type as string).filter((type) => free.has(type));
 }
 

@@ -1,6 +1,7 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { buildDice, type Dice } from "@signalbox/testing/dice.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { checkLedger } from "@signalbox/testing/ledger-check.ts";
 import { startTcpProxy } from "@signalbox/testing/tcp-proxy.ts";
 import { expect, test } from "vitest";
 import { newTask } from "../store.fixture.ts";
@@ -102,6 +103,7 @@ test.concurrent.each([
   for (const [place, most] of box.agents.most) {
     expect({ place, most }).toEqual({ place, most: Math.min(most, limits[place.split(" ")[1] ?? ""] ?? 0) });
   }
+  expect(await checkLedger(box.database.pool, [])).toEqual([]);
   if (run.engines === 1) expect(await findOvertaken(box, load.made)).toEqual([]);
 });
 
@@ -163,3 +165,30 @@ test.concurrent.each(["before", "after"] as const)(
     expect([...(engine?.dispatcher.load().running ?? [])]).toEqual([]);
   },
 );
+
+test.concurrent("an engine that stops while tasks are stored at it keeps none: the other one runs them", async () => {
+  await using box = await startEngines(2);
+  const [stopping] = box.engines;
+  await box.beat(1, "a", [{ type: "work", maxConcurrency: 4 }]);
+  await box.rest();
+  const stored: Promise<unknown>[] = [];
+  let stopped: Promise<void> | undefined;
+  for (let turn = 0; turn < 60; turn++) {
+    if (turn === 20) stopped = stopping?.stop(0);
+    stored.push(stopping?.insertTask(newTask({})) ?? Promise.resolve());
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+  await Promise.all([...stored, stopped]);
+  expect(await box.stuck()).toEqual([]);
+  const { rows } = await box.database.pool.query("select 1 from tasks where lease_owner = 'engine-0'");
+  expect(rows).toEqual([]);
+  await eventually(
+    () => {
+      for (const run of box.agents.held) run.answer(well);
+      return new Set(box.agents.begun).size === stored.length && box.agents.held.size === 0;
+    },
+    { what: "the end of all" },
+  );
+  await box.rest();
+  expect(await checkLedger(box.database.pool, [])).toEqual([]);
+});

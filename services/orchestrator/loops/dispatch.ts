@@ -155,8 +155,9 @@ export class Dispatcher {
     const doubted = this.#doubted();
     const slots = planSlots(roster.agents(), this.#planned(doubted), maxClaim, perType);
     const offered = new Set(slots.map((slot) => slot.type));
-    // Nobody looks now whether anything of these waits.
-    for (const type of typesOf(roster.agents())) if (!offered.has(type)) this.#backlog.add(type);
+    // Nobody looks now whether anything of these waits; of the others, whoever comes to run them rings.
+    const full = typesOf(roster.agents()).filter((type) => !offered.has(type));
+    this.#backlog = new Set([...full, ...[...offered].filter((type) => known.has(type))]);
     const claimed = slots.length === 0 ? [] : await this.#fill(slots);
     this.#failures = 0;
     // A type that is full had no slot to offer: what was known of it still holds, and so does what was learned meanwhile.

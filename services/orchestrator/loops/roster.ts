@@ -57,12 +57,12 @@ export function buildRoster(options: {
       options.store.listLiveAgents(staleMs),
       options.store.countOthersRunning(options.owner),
     ]);
-    const isNews = take(rows, seen);
+    const hasNews = take(rows, seen);
     const wasBusy = others.size > 0;
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));
     for (const key of added) add(key);
     const isElsewhere = standing.take(peers);
-    options.onRefreshed(isNews || wasBusy || isElsewhere);
+    options.onRefreshed(hasNews || wasBusy || isElsewhere);
   }
 
   return {
@@ -84,9 +84,9 @@ export function buildRoster(options: {
       add(key);
     },
     hear(beat) {
-      const known = seen.get(beat.instance);
+      const isNew = isNews(seen.get(beat.instance), beat);
       seen.set(beat.instance, { ...beat, seenAt: performance.now() });
-      if (!known || toOffer(known.types) !== toOffer(beat.types)) options.onHeard();
+      if (isNew) options.onHeard();
     },
     ring: bell.ring,
     async leave() {
@@ -111,16 +111,21 @@ function toOffer(types: readonly AgentType[]): string {
 /** Keeps what was read; true when an instance is new, or offers something else than before. */
 function take(rows: readonly (LiveAgent & { ageMs: number })[], seen: Map<string, Seen>): boolean {
   const now = performance.now();
-  let isNews = false;
+  let isAnyNew = false;
   for (const { name, instance, url, types, ageMs } of rows) {
     const known = seen.get(instance);
-    isNews ||= known === undefined || toOffer(known.types) !== toOffer(types);
+    isAnyNew ||= isNews(known, { types });
     // A heartbeat that was heard while this was being read is newer than what was read.
     const seenAt = now - ageMs;
     if (!known || known.seenAt < seenAt) seen.set(instance, { name, instance, url, types, seenAt });
   }
   for (const [instance, agent] of seen) if (now - agent.seenAt > staleMs) seen.delete(instance);
-  return isNews;
+  return isAnyNew;
+}
+
+/** It was not there, or had been silent for so long that nobody counted on it, or offers something else. */
+function isNews(known: Seen | undefined, { types }: Pick<LiveAgent, "types">): boolean {
+  return !known || performance.now() - known.seenAt > staleMs || toOffer(known.types) !== toOffer(types);
 }
 
 function buildStanding(owner: string, onJoined: () => void) {
