@@ -192,3 +192,12 @@ test.concurrent("an engine that stops while tasks are stored at it keeps none: t
   await box.rest();
   expect(await checkLedger(box.database.pool, [])).toEqual([]);
 });
+
+test.concurrent("of more types than one claim has slots, none is left out", async () => {
+  await using box = await startEngines(1);
+  const all = Array.from({ length: 300 }, (_, at) => ({ type: `type-${at}`, maxConcurrency: 2 }));
+  await Promise.all([box.beat(0, "a", all.slice(0, 150)), box.beat(0, "b", all.slice(150))]);
+  await box.engines[0]?.insertTask(newTask({ type: "type-299", concurrencyKey: "key" }));
+  expect(await box.stuck()).toEqual([]);
+  await eventually(() => box.agents.begun.length === 1, { what: "its run" });
+});

@@ -17,7 +17,7 @@ const pollMs = 5_000;
 const retryMs = 250;
 /** How long a stop waits for the ends of runs to be written, once they have ended. */
 const writeGraceMs = 5_000;
-/** Slots filled by one claim; more would make one statement long. */
+/** Slots filled by one claim, or one of each type; more would make one statement long. */
 const maxClaim = 200;
 /** Of each type, while no more is known to wait: a lone task is not kept waiting by the offer of a hundred slots. */
 const firstClaim = 8;
@@ -153,10 +153,12 @@ export class Dispatcher {
     const known = new Set(this.#backlog);
     const perType = known.size === 0 ? firstClaim : maxClaim;
     const doubted = this.#doubted();
-    const slots = planSlots(roster.agents(), this.#planned(doubted), maxClaim, perType);
+    const types = typesOf(roster.agents());
+    const most = Math.max(maxClaim, types.length);
+    const slots = planSlots(roster.agents(), this.#planned(doubted), most, perType);
     const offered = new Set(slots.map((slot) => slot.type));
     // Nobody looks now whether anything of these waits; of the others, whoever comes to run them rings.
-    const full = typesOf(roster.agents()).filter((type) => !offered.has(type));
+    const full = types.filter((type) => !offered.has(type));
     this.#backlog = new Set([...full, ...[...offered].filter((type) => known.has(type))]);
     const claimed = slots.length === 0 ? [] : await this.#fill(slots);
     this.#failures = 0;
@@ -168,7 +170,7 @@ export class Dispatcher {
     const isMissed = doubted.some(({ instance }) => isUnfilled(instance, slots, claimed));
     this.#misses = isMissed ? (this.#misses + 1) % typesOf(doubted).length : 0;
     if (this.#misses > 0) return true;
-    return more.size > 0 && (known.size === 0 || slots.length === maxClaim);
+    return more.size > 0 && (known.size === 0 || slots.length >= most);
   }
 
   /** Instances that are to be tried with a single run. */
