@@ -1,4 +1,5 @@
 /** Engines alone on one database, and agents that answer when a test says so; for tests of who runs what, and when. */
+import type { Heartbeat } from "@signalbox/common/contracts/agent.ts";
 import type { Doorbell } from "@signalbox/common/doorbell.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { buildRinging } from "@signalbox/common/ringing.ts";
@@ -142,12 +143,15 @@ export async function startEngines(count: number, over?: { database: TestDatabas
         if (asked === countAsked()) return types;
       }
     },
-    async beat(at: number, instance: string, types: readonly { type: string; maxConcurrency: number }[]) {
-      const engine = engines[at % engines.length];
-      const offers = types.map((type) => ({ ...type, path: "/run" }));
-      const beat = { name: "agent", instance, url: `http://${instance}`, types: offers };
+    /** An engine hears an agent, and so do all. */
+    async beat(at: number, instance: string, offers: readonly Offer[]): Promise<void> {
+      const beat = toBeat(instance, offers);
       await statements[0]?.store.recordHeartbeat(beat);
-      engine?.roster.hear(beat);
+      engines[at % engines.length]?.roster.hear(beat);
+    },
+    /** An agent was heard, and those who have not read of it yet do not know. */
+    async record(instance: string, offers: readonly Offer[]): Promise<void> {
+      await statements[0]?.store.recordHeartbeat(toBeat(instance, offers));
     },
     async [Symbol.asyncDispose]() {
       await Promise.all(engines.map((engine) => engine.stop(0)));
@@ -156,6 +160,12 @@ export async function startEngines(count: number, over?: { database: TestDatabas
       if (!over) await database[Symbol.asyncDispose]();
     },
   };
+}
+
+type Offer = { type: string; maxConcurrency: number };
+
+function toBeat(instance: string, offers: readonly Offer[]): Heartbeat {
+  return { name: "agent", instance, url: `http://${instance}`, types: offers.map((one) => ({ ...one, path: "/run" })) };
 }
 
 export type Engines = Awaited<ReturnType<typeof startEngines>>;

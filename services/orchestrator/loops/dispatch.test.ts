@@ -201,3 +201,18 @@ test.concurrent("of more types than one claim has slots, none is left out", asyn
   expect(await box.stuck()).toEqual([]);
   await eventually(() => box.agents.begun.length === 1, { what: "its run" });
 });
+
+test.concurrent("a task that is stored before its agent is known there runs at once where the agent's slot is", async () => {
+  await using box = await startEngines(2);
+  const [one, two] = box.engines;
+  // Of some the only slot is the one's, of the others it is the other's.
+  const offers = Array.from({ length: 6 }, (_, at) => ({ type: `type-${at}`, maxConcurrency: 1 }));
+  await box.record("a", offers);
+  two?.roster.ring();
+  await box.rest();
+  for (const { type } of offers) await one?.insertTask(newTask({ type }));
+  await box.rest();
+  one?.roster.ring();
+  expect(await box.stuck()).toEqual([]);
+  await eventually(() => box.agents.begun.length === offers.length, { what: "a run of each type" });
+});

@@ -142,6 +142,8 @@ function buildRouting({ store, doorbell, instance, log, onRoom }: Routing) {
     store,
     owner: instance,
     onHeard: () => doorbell.ring(channels.agents),
+    // The free slot may be another's.
+    onNews: () => doorbell.ring(channels.tasks),
     onRefreshed: (hasMadeRoom) => {
       circuits.keep(new Set(roster.agents().map((agent) => agent.instance)));
       if (hasMadeRoom) onRoom();

@@ -31,14 +31,18 @@ export type Roster = {
 
 type Seen = LiveAgent & { seenAt: number };
 
-export function buildRoster(options: {
+export type RosterOptions = {
   store: Store;
   owner: string;
   /** A heartbeat said something new: every orchestrator wants to know. */
   onHeard: () => void;
+  /** Somebody's offer was read for the first time. Tasks of these types may have been stored here meanwhile without a word. */
+  onNews: () => void;
   onRefreshed: (hasMadeRoom: boolean) => void;
   onError: (error: unknown) => void;
-}): Roster {
+};
+
+export function buildRoster(options: RosterOptions): Roster {
   const bell = buildBell();
   const seen = new Map<string, Seen>();
   let others = new Map<string, number>();
@@ -62,7 +66,8 @@ export function buildRoster(options: {
     others = new Map(running.map((row) => [slotKey(row.instance, row.type), row.running]));
     for (const key of added) add(key);
     const isElsewhere = standing.take(peers);
-    options.onRefreshed(hasNews || wasBusy || isElsewhere);
+    if (hasNews) options.onNews();
+    options.onRefreshed(wasBusy || isElsewhere);
   }
 
   return {
