@@ -65,6 +65,22 @@ test.concurrent("plans that were kept while the tables were small read no large 
   expect((await rowsRead(box.pool)) - before).toBeLessThan(4_000);
 });
 
+test.concurrent("what runs all the time is planned once a connection", async () => {
+  await using db = await freshDatabase();
+  const client = new pg.Client({ connectionString: db.url });
+  await client.connect();
+  try {
+    for (let time = 0; time <= 2 * plannedAnew; time++) await runOne(client);
+    const { rows } = await client.query(
+      "select name from pg_prepared_statements where custom_plans > $1 or generic_plans = 0 order by name",
+      [plannedAnew],
+    );
+    expect(rows).toEqual([]);
+  } finally {
+    await client.end();
+  }
+});
+
 /** Rows of tasks and events that scans of a whole table have read so far, in the view of the connection that read them. */
 async function rowsRead(pool: pg.Pool): Promise<number> {
   await pool.query("select pg_stat_force_next_flush()");
