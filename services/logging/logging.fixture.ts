@@ -104,8 +104,7 @@ async function follow(url: string, query = "", after: number | null = null) {
     messages: () => logs().map(({ message }) => message),
     /** The last id that was seen, as an EventSource would send it back. */
     position: () => blocks.findLast(({ id }) => id !== null)?.id ?? null,
-    until: (isSo: () => boolean, what = "the stream's records") =>
-      eventually(isSo, { what, timeoutMs: 20_000, everyMs: 5 }),
+    until: (isSo: () => boolean, what = "the stream's records") => eventually(isSo, { what, everyMs: 5 }),
     ended: read,
     async [Symbol.asyncDispose]() {
       end.abort();

@@ -5,6 +5,7 @@
  * bounds new requests are refused; what a request that was let in has left to store is not, or its sender would have to send
  * what is stored already again.
  */
+import { buildBatches } from "@signalbox/common/batches.ts";
 import { rateLimited } from "@signalbox/common/errors.ts";
 import type { NewLog } from "../record.ts";
 import { type Outcome, type RecordStore, storeRecords } from "./store-records.ts";
@@ -43,32 +44,12 @@ const rowOverhead = 300;
 export function buildIngest({ store, onStored, bounds = { rows: 12_000, bytes: 6_291_456 } }: IngestOptions): Ingest {
   const queue: Request[] = [];
   const waiting = { rows: 0, bytes: 0 };
-  let running = 0;
-  let isScheduled = false;
+  const take = () => takeBatch(queue);
+  const { schedule } = buildBatches({ writesAtOnce: statementsAtOnce, take, write });
 
   function count(request: Request, sign: 1 | -1): void {
     waiting.rows += sign * request.records.length;
     waiting.bytes += sign * request.bytes;
-  }
-
-  function schedule(): void {
-    if (isScheduled) return;
-    isScheduled = true;
-    // What arrives in the same turn of the event loop goes out together.
-    setImmediate(() => {
-      isScheduled = false;
-      pump();
-    });
-  }
-
-  function pump(): void {
-    while (running < statementsAtOnce && queue.length > 0) {
-      running++;
-      void write(takeBatch(queue)).finally(() => {
-        running--;
-        pump();
-      });
-    }
   }
 
   /** Never rejects: a failure goes to the requests that it concerns. */

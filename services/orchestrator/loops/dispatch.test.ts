@@ -63,7 +63,8 @@ function buildLoad(box: Engines, dice: Dice) {
       for (let left = dice.between(1, 25); left > 0; left--) {
         doOne(dice.between(1, 100));
         if (dice.percent(50)) await new Promise((resolve) => setImmediate(resolve));
-        if (dice.percent(15)) await new Promise((resolve) => setTimeout(resolve, dice.between(1, 4)));
+        // Long enough now and then for a statement to be answered.
+        if (dice.percent(15)) await box.database.pool.query("select 1");
       }
       await Promise.all(pending);
     },

@@ -110,7 +110,7 @@ export function buildEngine(options: EngineOptions) {
     async stop(graceMs: number): Promise<void> {
       stopping.abort();
       // A claim or a task that is being stored may still bring runs, and they are to be drained too.
-      await Promise.all([claiming, inserts.idle()]);
+      await Promise.all([claiming, inserts.underWay()]);
       await dispatcher.drain(graceMs);
       halting.abort();
       await Promise.all(loops);

@@ -1,3 +1,4 @@
+import { ownCluster } from "@signalbox/testing/database.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
 import { finishOf, type OpenStore, openStore } from "../store.fixture.ts";
@@ -109,7 +110,9 @@ async function lockRow(box: OpenStore, id: string | undefined): Promise<() => Pr
 }
 
 test.concurrent("a row that somebody else has locked delays its own result alone, which is written when it is free", async () => {
-  await using box = await openStore();
+  // Its own cluster: a transaction that is open for seconds would hold back the streams of all other tests.
+  await using cluster = await ownCluster();
+  await using box = await openStore(cluster.url);
   const claimed = await claimMany(box, 5);
   const unlock = await lockRow(box, claimed[3]?.task.id);
   const { queue, errors } = queueOf(box);

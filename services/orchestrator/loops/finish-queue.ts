@@ -5,6 +5,7 @@
  * is tried by itself. That, and a database that is away, is tried again until the lease is over anyway, when the reaper of
  * whichever orchestrator is alive takes up the task.
  */
+import { buildBatches } from "@signalbox/common/batches.ts";
 import { isTransient } from "@signalbox/common/errors.ts";
 import { sqlState } from "@signalbox/common/sql-state.ts";
 import { rest } from "@signalbox/common/tail.ts";
@@ -41,23 +42,7 @@ export type FinishQueueOptions = {
 
 export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
   const queue: Waiting[] = [];
-  let writes = 0;
-  let idlers: (() => void)[] = [];
-  // What is answered in one turn of the event loop is written together.
-  const schedule = oncePerTurn(() => pump());
-
-  function pump(): void {
-    while (writes < maxWrites && queue.length > 0) {
-      writes++;
-      void write(takeBatch(queue)).finally(() => {
-        writes--;
-        pump();
-      });
-    }
-    if (writes > 0 || queue.length > 0) return;
-    for (const resolve of idlers) resolve();
-    idlers = [];
-  }
+  const { schedule, idle } = buildBatches({ writesAtOnce: maxWrites, take: () => takeBatch(queue), write });
 
   async function write(batch: Waiting[]): Promise<void> {
     try {
@@ -99,24 +84,7 @@ export function buildFinishQueue(options: FinishQueueOptions): FinishQueue {
         schedule();
       });
     },
-    idle: () =>
-      new Promise((resolve) => {
-        idlers.push(resolve);
-        pump();
-      }),
-  };
-}
-
-/** However often it is asked for in one turn of the event loop, it runs once, at the turn's end. */
-function oncePerTurn(run: () => void): () => void {
-  let isScheduled = false;
-  return () => {
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(() => {
-      isScheduled = false;
-      run();
-    });
+    idle,
   };
 }
 

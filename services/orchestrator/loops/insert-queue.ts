@@ -10,6 +10,8 @@
  * A plain task for which a slot is free begins with that same statement. If the process dies after it, the lease runs out as
  * that of any claim does.
  */
+
+import { buildBatches } from "@signalbox/common/batches.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
 import { isTransient } from "@signalbox/common/errors.ts";
 import { leaseMs } from "../lease.ts";
@@ -29,8 +31,8 @@ export type Inserted = { task: Task; isStarted: boolean };
 export type InsertQueue = {
   /** Stores one task; null when its idempotency key is taken, and nothing was stored. */
   insert(task: NewTask): Promise<Inserted | null>;
-  /** Resolves when no statement is under way that may begin a run. */
-  idle(): Promise<void>;
+  /** Resolves when the statements that are under way now have ended: each may begin runs. */
+  underWay(): Promise<void>;
 };
 
 export type InsertQueueOptions = {
@@ -41,27 +43,11 @@ export type InsertQueueOptions = {
 
 export function buildInsertQueue(options: InsertQueueOptions): InsertQueue {
   const queue: Waiting[] = [];
-  const writing = new Set<Promise<void>>();
-  let isScheduled = false;
-
-  function schedule(): void {
-    if (isScheduled) return;
-    isScheduled = true;
-    setImmediate(() => {
-      isScheduled = false;
-      pump();
-    });
-  }
-
-  function pump(): void {
-    while (writing.size < maxWrites && queue.length > 0) {
-      const written = write(options, queue.splice(0, maxBatch)).finally(() => {
-        writing.delete(written);
-        pump();
-      });
-      writing.add(written);
-    }
-  }
+  const { schedule, underWay } = buildBatches({
+    writesAtOnce: maxWrites,
+    take: () => queue.splice(0, maxBatch),
+    write: (batch) => write(options, batch),
+  });
 
   return {
     async insert(task) {
@@ -74,9 +60,7 @@ export function buildInsertQueue(options: InsertQueueOptions): InsertQueue {
         schedule();
       });
     },
-    async idle() {
-      await Promise.all(writing);
-    },
+    underWay,
   };
 }
 

@@ -1,4 +1,5 @@
 import { buildLog } from "@signalbox/common/log.ts";
+import { ownCluster } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
@@ -74,7 +75,9 @@ test.concurrent("a deferred run that went silent gets a rest, and keeps its key 
 });
 
 test.concurrent("a row that somebody has locked holds up no other expired run", async () => {
-  await using box = await openStore();
+  // Its own cluster: a transaction that is open for seconds would hold back the streams of all other tests.
+  await using cluster = await ownCluster();
+  await using box = await openStore(cluster.url);
   for (let at = 0; at < 4; at++) await box.insert();
   const claimed = await box.claim(4);
   await box.pool.query(expire);
