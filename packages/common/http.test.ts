@@ -271,3 +271,14 @@ test("a page's request is answered with its allowed origin on errors too", async
   expect(response.status).toBe(401);
   expect(response.headers.get("access-control-allow-origin")).toBe(allowedOrigin);
 });
+
+test("express has nothing to change about a request or its answer, whose prototypes are its own from the beginning", async () => {
+  await using service = await serveRoutes([route("/a", ok)]);
+  const before: unknown[] = [];
+  const after: unknown[] = [];
+  service.listening.server.prependListener("request", (...both) => before.push(...both.map(Object.getPrototypeOf)));
+  service.listening.server.on("request", (...both) => after.push(...both.map(Object.getPrototypeOf)));
+  expect((await service.fetch("/a", { headers: asService })).status).toBe(200);
+  expect(before).toHaveLength(2);
+  expect(before.every((prototype, at) => prototype === after[at])).toBe(true);
+});

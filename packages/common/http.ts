@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server } from "node:http";
+import { createServer, IncomingMessage, type Server, ServerResponse } from "node:http";
 import type { AddressInfo, Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import express from "express";
@@ -283,6 +283,7 @@ export async function listen(app: express.Express, options: ListenOptions): Prom
   const timeouts = options.timeouts ?? defaultTimeouts;
   const server = createServer(
     {
+      ...buildClasses(app),
       maxHeaderSize: 16_384,
       headersTimeout: timeouts.headersMs,
       requestTimeout: timeouts.requestMs,
@@ -308,6 +309,20 @@ export async function listen(app: express.Express, options: ListenOptions): Prom
   });
   const { port } = server.address() as AddressInfo;
   return { server, port, close: (graceMs = closeGraceMs) => close(app, server, { sockets, graceMs }) };
+}
+
+/**
+ * What a server makes of each request. Express gives every request and answer its own prototype when it gets them, and V8 then
+ * forgets what it knew of their shape, which slows down all that is done with them. These have that prototype from the
+ * beginning, so that nothing is changed.
+ */
+function buildClasses(app: express.Express) {
+  class Incoming extends IncomingMessage {}
+  class Outgoing extends ServerResponse {}
+  Object.setPrototypeOf(Incoming.prototype, app.request);
+  Object.setPrototypeOf(Outgoing.prototype, app.response);
+  Object.assign(app, { request: Incoming.prototype, response: Outgoing.prototype });
+  return { IncomingMessage: Incoming, ServerResponse: Outgoing };
 }
 
 /** Node forgets a socket once it is upgraded; at the end those must go too. */

@@ -91,7 +91,7 @@ export function buildLog(options: LogOptions): LogHandle {
   };
 }
 
-const harmlessData = new WeakSet<object>();
+const harmlessMark = Symbol("harmless");
 let isHarmless = false;
 
 /**
@@ -99,8 +99,7 @@ let isHarmless = false;
  * search for secrets and rubbish.
  */
 export function harmless<T extends object>(data: T): T {
-  harmlessData.add(data);
-  return data;
+  return Object.assign(data, { [harmlessMark]: true });
 }
 
 /** Pino writes a line within the call that logs it, so what was learnt while it was made is about this one. */
@@ -137,7 +136,7 @@ function stamp(): string {
 
 /** Errors under any name, not only `err`: as plain objects they would read `{}`. */
 function recordErrors(merged: Record<string, unknown>): Record<string, unknown> {
-  isHarmless = harmlessData.has(merged);
+  isHarmless = harmlessMark in merged;
   let copy: Record<string, unknown> | null = null;
   for (const key in merged) {
     if (!(merged[key] instanceof Error)) continue;
