@@ -1,4 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
+import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import type { LogSender } from "./log-sender.ts";
 import type { Member } from "./member.ts";
@@ -147,11 +148,12 @@ async function checkFigures(world: World): Promise<void> {
   );
   const table = Object.fromEntries(counted.map(({ status, n }) => [status, n]));
   for (const { url, name } of world.orchestrators) {
-    const stats = await client.persist(`/tasks/stats?window=1h&until=${until}`, { base: url, giveUpMs: 10_000 });
+    const asked = { base: url, giveUpMs: 10_000 };
+    const stats = await client.persist<TaskStats>(`/tasks/stats?window=1h&until=${until}`, asked);
     const told = JSON.stringify(sorted(stats?.body?.byStatus ?? {}));
     if (told !== JSON.stringify(sorted(table)))
       world.violate("I10", `the stats of ${name} say ${told}, the table ${JSON.stringify(sorted(table))}`);
-    const metrics = await client.persist("/metrics", { base: url, giveUpMs: 10_000 });
+    const metrics = await client.persist("/metrics", asked);
     const open = [...(metrics?.text ?? "").matchAll(/^signalbox_tasks_open\{.*\} (\d+)/gm)];
     const sum = open.reduce((total, found) => total + Number(found[1]), 0);
     if (sum !== 0) world.violate("I10", `the metrics of ${name} say that ${sum} tasks are open, and none is`);

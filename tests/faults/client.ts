@@ -1,9 +1,11 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { ErrorReply } from "@signalbox/common/contracts/errors.ts";
+import type { Task } from "@signalbox/common/contracts/task.ts";
 import type { Dice } from "@signalbox/testing/dice.ts";
 import { Agent, request } from "undici";
 
-// biome-ignore lint/suspicious/noExplicitAny: whatever was answered is read, and judged by who asked.
-export type Reply = { status: number; body: any; text: string; headers: Record<string, string | string[] | undefined> };
+/** What was asked for, or the error: whoever asked judges by the status which of them it is. Null when it was no JSON. */
+export type Reply<T = Task> = { status: number; body: T & ErrorReply; text: string };
 
 export type Asked = {
   method?: "GET" | "POST" | "PATCH" | "PUT" | "DELETE";
@@ -44,7 +46,7 @@ export class Client {
   }
 
   /** Asks once; null when no answer came, so that nobody knows what became of it. */
-  async once(path: string, asked: Asked = {}): Promise<Reply | null> {
+  async once<T = Task>(path: string, asked: Asked = {}): Promise<Reply<T> | null> {
     const { method = "GET", body, headers = {}, as = "person" } = asked;
     const base = asked.base ?? this.#pick();
     const startedAt = performance.now();
@@ -65,7 +67,7 @@ export class Client {
       this.traffic.slowestMs = Math.max(this.traffic.slowestMs, performance.now() - startedAt);
       if (response.statusCode >= 500) this.traffic.refused++;
       this.#options.onAnswer(`${method} ${path} (${response.statusCode})`, text);
-      return { status: response.statusCode, body: parse(text), text, headers: response.headers };
+      return { status: response.statusCode, body: parse(text), text };
     } catch {
       this.traffic.unknown++;
       this.#silent.set(base, performance.now() + avoidMs);
@@ -81,10 +83,10 @@ export class Client {
   }
 
   /** Asks until there is an answer that another try would not better; null when the time is up. */
-  async persist(path: string, asked: Asked & { giveUpMs: number }): Promise<Reply | null> {
+  async persist<T = Task>(path: string, asked: Asked & { giveUpMs: number }): Promise<Reply<T> | null> {
     const giveUpAt = performance.now() + asked.giveUpMs;
     for (let tries = 0; ; tries++) {
-      const reply = await this.once(path, asked);
+      const reply = await this.once<T>(path, asked);
       if (reply !== null && reply.status < 500 && reply.status !== 429) return reply;
       if (performance.now() > giveUpAt) return null;
       this.traffic.repeats++;
@@ -93,7 +95,7 @@ export class Client {
   }
 }
 
-function parse(text: string): unknown {
+function parse(text: string) {
   try {
     return JSON.parse(text);
   } catch {

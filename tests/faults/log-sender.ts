@@ -1,4 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
+import type { LogReceipt } from "@signalbox/common/contracts/log.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import type { World } from "./world.ts";
 
@@ -24,8 +25,8 @@ export function startLogSender(world: World, round: string): LogSender {
       data: { password: world.secrets.loggedPassword, at },
     }));
     // The same ids again are accepted and stored once.
-    const asked = { method: "POST", body: records, as: "service", giveUpMs: 90_000, base: base(), timeoutMs: 5_000 };
-    const reply = await client.persist("/log", asked as Parameters<typeof client.persist>[1]);
+    const asked = { method: "POST", body: records, as: "service", base: base(), timeoutMs: 5_000 } as const;
+    const reply = await client.persist<LogReceipt>("/log", { ...asked, giveUpMs: 90_000 });
     if (reply?.status === 202 && reply.body.accepted === batchRows) for (const { id } of records) accepted.add(id);
     else world.violate("I6", `a batch of logs was answered with ${reply?.status}: ${reply?.text.slice(0, 200)}`);
   }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { Task, TaskList } from "@signalbox/common/contracts/task.ts";
 import type { Dice } from "@signalbox/testing/dice.ts";
 import type { Client } from "./client.ts";
 import type { History } from "./history.ts";
@@ -38,8 +38,8 @@ async function decideAll(scene: Scene, signal: AbortSignal): Promise<void> {
 }
 
 async function listWaiting(client: Client): Promise<Task[]> {
-  const reply = await client.once("/tasks?status=waiting&limit=100");
-  return reply?.status === 200 ? (reply.body.items as Task[]) : [];
+  const reply = await client.once<TaskList>("/tasks?status=waiting&limit=100");
+  return reply?.status === 200 ? reply.body.items : [];
 }
 
 function isForPeople({ payload, approval }: Task): boolean {
@@ -65,8 +65,8 @@ async function decide({ client, dice, history }: Scene, task: Task): Promise<voi
 
 /** Lets nothing wait for its next attempt any longer: what a person does who has mended the cause. */
 export async function hurry(client: Client, history: History): Promise<void> {
-  const reply = await client.once("/tasks?status=queued&limit=200");
-  const tasks = reply?.status === 200 ? (reply.body.items as Task[]) : [];
+  const reply = await client.once<TaskList>("/tasks?status=queued&limit=200");
+  const tasks = reply?.status === 200 ? reply.body.items : [];
   const soon = Date.now() + 300;
   await Promise.all(
     tasks

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { TaskList, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { checkFrames, type FrameCounts, type Position } from "./check-frames.ts";
 import { checkState, residentMb } from "./check-state.ts";
@@ -185,15 +185,15 @@ async function probe(client: Client, base: string): Promise<boolean> {
     base,
     timeoutMs: 6_000,
   });
-  return reply?.status === 201 && (reply.body as Task).status === "completed";
+  return reply?.status === 201 && reply.body.status === "completed";
 }
 
 async function describeOpen(client: Client): Promise<string> {
-  const list = await client.persist("/tasks?status=queued,running,waiting&limit=200", { giveUpMs: 10_000 });
-  const open = (list?.body?.items ?? []) as Task[];
+  const list = await client.persist<TaskList>("/tasks?status=queued,running,waiting&limit=200", { giveUpMs: 10_000 });
+  const open = list?.body?.items ?? [];
   const whys = await Promise.all(
     open.slice(0, 5).map(async ({ id, type, status }) => {
-      const task = await client.once(`/task/${id}`);
+      const task = await client.once<TaskWithEvents>(`/task/${id}`);
       return `${id} (${type}) is ${status}: ${JSON.stringify(task?.body?.why ?? null)}`;
     }),
   );

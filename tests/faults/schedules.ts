@@ -1,3 +1,4 @@
+import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
 import { databaseNow } from "./scene.ts";
 import type { World } from "./world.ts";
 
@@ -30,7 +31,7 @@ export async function startSchedules(world: World, round: string): Promise<Sched
     const name = `${round}-${at}`;
     const task = { type: "tick", payload: { kind: "tick" }, maxAttempts: 25, timeoutMs: 5_000 };
     const body = { name, ...sample.timing, missed: sample.missed, task };
-    const reply = await client.once("/schedules", { method: "POST", body });
+    const reply = await client.once<Schedule>("/schedules", { method: "POST", body });
     if (reply?.status !== 201) throw new Error(`POST /schedules answered ${reply?.status}: ${reply?.text}`);
     made.push({ ...sample, id: reply.body.id, name, stoppedAt: 0 });
   }

@@ -1,5 +1,5 @@
 import { setTimeout as pause } from "node:timers/promises";
-import type { Task } from "@signalbox/common/contracts/task.ts";
+import type { Task, TaskList, TaskWithEvents } from "@signalbox/common/contracts/task.ts";
 import type { Dice } from "@signalbox/testing/dice.ts";
 import type { Client, Reply, Traffic } from "./client.ts";
 import type { History } from "./history.ts";
@@ -131,7 +131,7 @@ class User {
     else if (reply.status !== 201 && reply.status !== 200)
       history.odd(`the post ${nonce} was answered with ${reply.status}: ${reply.text.slice(0, 200)}`);
     else {
-      const task = reply.body as Task;
+      const task = reply.body;
       post.acknowledged = true;
       post.ids.add(task.id);
       this.#own.push({ id: task.id, version: task.version });
@@ -144,10 +144,10 @@ class User {
   /** What was read once is never older the next time, at whichever orchestrator. */
   async #read(own: { id: string; version: number }): Promise<void> {
     const { history } = this.#options;
-    const reply = await this.client.once(`/task/${own.id}`);
+    const reply = await this.client.once<TaskWithEvents>(`/task/${own.id}`);
     if (reply === null || reply.status >= 500) return;
     if (reply.status !== 200) return history.odd(`reading ${own.id}, which was acknowledged: ${reply.status}`);
-    const { version, events } = reply.body as { version: number; events: { version: number }[] };
+    const { version, events } = reply.body;
     if (version < own.version) history.odd(`${own.id} was read in version ${version} after ${own.version}`);
     if (events.at(-1)?.version !== version) history.odd(`${own.id} was read in version ${version} with other events`);
     own.version = Math.max(own.version, version);
@@ -157,9 +157,9 @@ class User {
   async #list(): Promise<void> {
     const { number, history } = this.#options;
     const latest = this.#own.at(-1);
-    const reply = await this.client.once(`/tasks?correlationId=user-${number}&limit=200`);
+    const reply = await this.client.once<TaskList>(`/tasks?correlationId=user-${number}&limit=200`);
     if (reply === null || reply.status >= 500 || latest === undefined) return;
-    const items = (reply.body?.items ?? []) as Task[];
+    const items = reply.body?.items ?? [];
     if (!items.some(({ id }) => id === latest.id)) history.odd(`user ${number} does not find ${latest.id} in the list`);
   }
 

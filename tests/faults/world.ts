@@ -1,6 +1,7 @@
 import { chmod, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import type { TaskType } from "@signalbox/common/contracts/agent.ts";
 import type { Cluster } from "@signalbox/testing/cluster.ts";
 import { freshDatabase, ownCluster, type TestDatabase } from "@signalbox/testing/database.ts";
 import { buildDice, type Dice } from "@signalbox/testing/dice.ts";
@@ -197,8 +198,8 @@ export class World {
   async #typesKnown(): Promise<void> {
     const client = this.client("start");
     const known = async () => {
-      const reply = await client.once("/task-types");
-      const types = (reply?.body?.items ?? []) as { type: string; live: boolean }[];
+      const reply = await client.once<{ items: TaskType[] }>("/task-types");
+      const types = reply?.body?.items ?? [];
       return types.filter(({ live }) => live).length >= 11;
     };
     await eventually(known, { timeoutMs: 30_000, everyMs: 100, what: "every type of task" });

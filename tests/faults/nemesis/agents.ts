@@ -154,7 +154,8 @@ const lateResults: Fault = {
     for (const name of dice.shuffle([...Object.keys(stories), ...Object.keys(stories)])) {
       const body = { type: "held", payload: { kind: "held" }, maxAttempts: 5, timeoutMs: 20_000 };
       const reply = await client.persist("/task", { method: "POST", body, giveUpMs: 20_000 });
-      const task = reply?.body as Task;
+      if (reply === null) throw new Error("nobody took the task");
+      const task = reply.body;
       const next = () => agent.nextCall(task.id);
       await stories[name]?.({ scene, task, call: await next(), next });
       scene.injected(name);

@@ -33,7 +33,7 @@ async function post({ scene, client, key }: Lane, at: number, ms: number): Promi
   }
   asked.acknowledged = true;
   asked.ids.add(reply.body.id);
-  return reply.body as Task;
+  return reply.body;
 }
 
 async function postLane(lane: Lane): Promise<void> {
@@ -98,7 +98,7 @@ async function raceInLine(lane: Lane): Promise<void> {
     const tries = bases.map((base) => client.once(`/task/${first.id}/retry`, { method: "POST", base }));
     const replies = (await Promise.all(tries)).filter((reply) => reply !== null);
     // Both may be right, one after the other, but then each has a version of its own.
-    const versions = replies.filter(({ status }) => status === 200).map(({ body }) => Number(body.version));
+    const versions = replies.filter(({ status }) => status === 200).map(({ body }) => body.version);
     for (const version of versions) scene.history.changed(first.id, version, "patched");
     const odd = replies.find(({ status }) => ![200, 422, 503].includes(status));
     if (odd || new Set(versions).size < versions.length)

@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import type { LogReceipt } from "@signalbox/common/contracts/log.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { type Fault, lasting, type Scene } from "../scene.ts";
 
@@ -50,7 +51,7 @@ async function flood({ world, label }: Scene, lane: number): Promise<number> {
       message: at === 0 ? "m".repeat(1_000_000) : `record ${at}`,
     }));
     const asked = { method: "POST", body, as: "service", base: world.logging.url, timeoutMs: 10_000 } as const;
-    const reply = await client.persist("/log", { ...asked, giveUpMs: 60_000 });
+    const reply = await client.persist<LogReceipt>("/log", { ...asked, giveUpMs: 60_000 });
     if (reply?.status === 202) accepted += reply.body.accepted;
     else world.violate("log flood", `a batch was answered with ${reply?.status}: ${reply?.text.slice(0, 100)}`);
   }
@@ -103,7 +104,7 @@ async function poisonBatch(scene: Scene, what: string): Promise<void> {
   const client = world.client("poison", label, what);
   const headers = { "content-type": "application/x-ndjson" };
   const asked = { method: "POST", body: texts.join("\n"), headers, as: "service", base: world.logging.url } as const;
-  const reply = await client.persist("/log", { ...asked, giveUpMs: 20_000 });
+  const reply = await client.persist<LogReceipt>("/log", { ...asked, giveUpMs: 20_000 });
   const [row] = await world.query<{ n: number }>("select count(*)::int as n from logs where id = any ($1::uuid[])", [
     good.map(({ id }) => id),
   ]);
