@@ -10,6 +10,8 @@ const make = (box: Orchestrator, body: object) =>
     body: { name: "nightly", task: { type: "work", payload: { n: 1 } }, ...body },
   });
 
+const nobody = "0198c0de-0000-7000-8000-000000000000";
+
 test.concurrent("a schedule is made, read, changed, paused, run by hand and deleted", async () => {
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => ({ result: 1 }));
@@ -50,6 +52,7 @@ test.concurrent.each([
   [{ everySeconds: 60, timezone: "Nowhere/Land" }, 400],
   [{ cron: "* * * * *", task: { type: "unheard.of" } }, 422],
   [{ cron: "* * * * *", task: { type: "work", runAt: "2030-01-01T00:00:00Z" } }, 400],
+  [{ everySeconds: 1, task: { type: "work", parentId: nobody } }, 400],
 ])("%j is refused", async (body, status) => {
   await using box = await startOrchestrator();
   await box.register({ url: "http://127.0.0.1:9" }, [{}]);
@@ -92,4 +95,32 @@ test.concurrent("three orchestrators make each fire once, and late ones as the p
   );
   expect(rows[0].fires).toBe(rows[0].moments);
   expect(rows[0].fires).toBe(await made("soon"));
+});
+
+test.concurrent("one whose task cannot be made says why, and holds up no other", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent(() => ({ result: 1 }));
+  await box.register(agent, [{}]);
+  const bad = await make(box, { everySeconds: 3600 });
+  await box.database.pool.query(
+    `update schedules set task = task || jsonb_build_object('parentId', $1::text), next_at = now() - interval '1 second'`,
+    [nobody],
+  );
+  const good = await make(box, { everySeconds: 1 });
+  const read = async (id: string) => (await box.call<Schedule>(`/schedules/${id}`)).body;
+  await eventually(async () => (await read(good.body.id)).lastTaskId, { what: "a fire of the good one" });
+  expect(await read(bad.body.id)).toMatchObject({ lastError: expect.stringContaining(nobody), lastTaskId: null });
+  expect((await box.call(`/schedules/${bad.body.id}/run`, { method: "POST" })).status).toBe(422);
+});
+
+test.concurrent("a moment may be told with any offset that RFC 3339 has", async () => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [{}]);
+  const made = await make(box, { at: "2090-01-01T00:00:00+20:00" });
+  expect(made).toMatchObject({ status: 201, body: { at: "2089-12-31T04:00:00.000Z" } });
+  const body = { at: "2091-01-01T00:00:00-23:59" };
+  expect(await box.call(`/schedules/${made.body.id}`, { method: "PATCH", body })).toMatchObject({
+    status: 200,
+    body: { at: "2091-01-01T23:59:00.000Z", nextAt: "2091-01-01T23:59:00.000Z" },
+  });
 });

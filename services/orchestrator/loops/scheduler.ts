@@ -1,5 +1,5 @@
 /** Fires schedules that are due, whichever orchestrator gets to them first (see store/schedules.ts). */
-import type { Schedule } from "@signalbox/common/contracts/schedule.ts";
+import type { Schedule, ScheduledTask } from "@signalbox/common/contracts/schedule.ts";
 import { ApiError } from "@signalbox/common/errors.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
@@ -8,6 +8,7 @@ import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { type NewTask, toNewTask } from "../new-task.ts";
 import { planFires } from "../schedule.ts";
 import type { Store } from "../store.ts";
+import type { TypeEntry } from "../type-book.ts";
 import type { TypeCatalog } from "./type-catalog.ts";
 
 const pollMs = 5_000;
@@ -31,14 +32,24 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
     const body = { ...schedule.task, source: schedule.task.source ?? `schedule:${schedule.name}`.slice(0, 200) };
     const type = await catalog.find(body.type);
     if (type === null) return { failed: `no agent has ever registered the type ${body.type}` };
-    try {
-      catalog.checkPayload(type, body.payload === undefined ? {} : body.payload);
-    } catch (error) {
-      if (error instanceof ApiError) return { failed: error.message };
-      throw error;
-    }
+    const failed = await judge(type, body);
+    if (failed !== null) return { failed };
     const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
     return { ...toNewTask(uuidv7(), body, type, caller), raw: null, secrets: null, idempotency: null };
+  }
+
+  /** Why there can be no such task; null when there can. */
+  async function judge(type: TypeEntry, { payload, parentId }: ScheduledTask): Promise<string | null> {
+    // PostgreSQL would refuse it, and with it the turn of whatever else is due.
+    if (parentId !== undefined && (await store.findTask(parentId)) === null)
+      return `there is no task ${parentId} that it could be below`;
+    try {
+      catalog.checkPayload(type, payload === undefined ? {} : payload);
+      return null;
+    } catch (error) {
+      if (error instanceof ApiError) return error.message;
+      throw error;
+    }
   }
 
   /** Milliseconds until it is worth looking again. */

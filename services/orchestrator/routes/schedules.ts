@@ -130,7 +130,9 @@ export const runSchedule = (context: Context) =>
 function toFields(body: CreateSchedule | PatchSchedule, current: Schedule | null): ScheduleFields {
   const base = current ?? blank;
   const when = countTimings(body) > 0 ? { cron: null, everySeconds: null, at: null } : {};
-  const fields: ScheduleFields = { ...base, ...when, ...withoutUndefined(body) };
+  const given: ScheduleFields = { ...base, ...when, ...withoutUndefined(body) };
+  // As UTC: PostgreSQL refuses offsets of 16 h and more, which are good RFC 3339.
+  const fields = { ...given, at: given.at === null ? null : new Date(given.at).toISOString() };
   if (countTimings(fields) !== 1) throw invalidRequest("", 'must have exactly one of "cron", "everySeconds" and "at"');
   const problem = judgeTiming(fields);
   if (problem !== null) throw invalidRequest(`/${problem.member}`, problem.message);
@@ -164,7 +166,7 @@ function planNext(fields: ScheduleFields, nowMs: number, anchorMs: number): numb
 }
 
 /** A schedule whose task could not be made would fail at night; so it is tried now. */
-async function checkTask({ catalog }: Context, { task }: ScheduleFields): Promise<void> {
+async function checkTask({ catalog, store }: Context, { task }: ScheduleFields): Promise<void> {
   const type = await catalog.find(task.type);
   if (type === null) {
     throw new ApiError(
@@ -172,6 +174,8 @@ async function checkTask({ catalog }: Context, { task }: ScheduleFields): Promis
       `No agent has ever registered the type "${task.type}"; GET /task-types lists those that are known.`,
     );
   }
+  if (task.parentId !== undefined && (await store.findTask(task.parentId)) === null)
+    throw invalidRequest("/task/parentId", "names a task that does not exist");
   const payload = task.payload === undefined ? {} : task.payload;
   catalog.checkPayload(type, payload);
   const [secret] = type.payloadSchema === null ? [] : findSecretMembers(type.payloadSchema, payload);
