@@ -1,3 +1,4 @@
+import { getEventListeners } from "node:events";
 import { setTimeout as pause } from "node:timers/promises";
 import type { Cluster } from "@signalbox/testing/cluster.ts";
 import { freshDatabase, ownCluster } from "@signalbox/testing/database.ts";
@@ -249,4 +250,11 @@ test("a bell keeps one ring while nobody listens, and wakes whoever does", async
   stop.abort();
   await stopped;
   await bell.heard(60_000, stop.signal);
+});
+
+test("a bell that nobody rang leaves nothing at the signal", async () => {
+  const { signal } = new AbortController();
+  const bell = buildBell();
+  for (let at = 0; at < 3; at++) await bell.heard(1, signal);
+  expect(getEventListeners(signal, "abort")).toEqual([]);
 });

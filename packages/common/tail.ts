@@ -159,12 +159,12 @@ export function buildBell(): Bell {
     async heard(timeoutMs, signal) {
       if (!rung && !signal.aborted) {
         await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, timeoutMs);
           const done = () => {
             clearTimeout(timer);
             signal.removeEventListener("abort", done);
             resolve();
           };
+          const timer = setTimeout(done, timeoutMs);
           signal.addEventListener("abort", done, { once: true });
           wake = done;
         });
