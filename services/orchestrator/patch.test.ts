@@ -5,7 +5,7 @@ import { type PatchBody, type Plan, planPatch, type Seen } from "./patch.ts";
 import { approvalWith, bornAt, taskId, taskWith } from "./task.fixture.ts";
 import { mayTurnInto } from "./transition.ts";
 
-const person = { actor: "person:operator", attemptBudget: 3, isApproved: false };
+const person = { actor: "person:operator", isPerson: true, isCareful: false, attemptBudget: 3, isApproved: false };
 
 function plan(task: Task, patch: PatchBody, seen: Seen = { ifVersion: task.version }): Plan {
   return planPatch(task, seen, patch, person);
@@ -218,6 +218,34 @@ test.each<[string, Partial<Task>, boolean, string]>([
   expect(planned.next).toMatchObject({ status, waitingFor: status === "waiting" ? "approval" : null });
   if (status === "waiting")
     expect(planned.next.approval).toMatchObject({ decidedBy: null, decidedAt: null, expiresAt: null });
+});
+
+const given = approvalWith({ decidedBy: "person:x", decidedAt: bornAt });
+const ofAgent = approvalWith({ requestedBy: "agent:a" });
+
+test.each<[string, Task, object, boolean]>([
+  ["that waits for its approval", inState("waiting", { waitingFor: "approval", approval: approvalWith() }), {}, true],
+  ["that was approved and has not begun", inState("queued", { approval: given }), {}, false],
+  ["that was approved and runs", inState("running", { approval: given }), {}, false],
+  [
+    "that ended after its approval",
+    inState("failed", { approval: given, finishedAt: bornAt }),
+    { isApproved: true },
+    false,
+  ],
+  ["that was rejected", inState("canceled", { approval: given, finishedAt: bornAt }), {}, true],
+  ["that a person made of a careful type", inState("queued"), { isCareful: true }, false],
+  ["whose agent was refused a step of it", inState("canceled", { approval: ofAgent }), { isCareful: true }, false],
+  ["that nobody had to agree to", inState("queued"), {}, true],
+])("a service may change the payload of a task %s: %#", (_what, task, terms, isAllowed) => {
+  const by = { ...person, actor: "service:internal", isPerson: false, ...terms };
+  const patch = { payload: { edited: true } };
+  const planned = planPatch(task, { ifVersion: 4 }, patch, by);
+  expect(planned).toMatchObject(isAllowed ? { kind: "change" } : { kind: "refuse", because: { code: "forbidden" } });
+  expect(planPatch(task, { ifVersion: 4 }, patch, { ...by, isPerson: true })).toMatchObject({ kind: "change" });
+  expect(planPatch(task, { ifVersion: 4 }, { payload: task.payload, priority: 7 }, by)).toMatchObject({
+    kind: "change",
+  });
 });
 
 const running = inState("running", { attempt: 2, agent: "fixture" });

@@ -29,7 +29,7 @@ export type Next = {
 
 export type Refusal =
   | { code: "version_conflict"; message: string; currentVersion: number }
-  | { code: "lease_lost" | "illegal_transition"; message: string };
+  | { code: "lease_lost" | "illegal_transition" | "forbidden"; message: string };
 
 export type Plan =
   | { kind: "refuse"; because: Refusal }
@@ -49,7 +49,13 @@ export type RetryTerms = {
   isApproved: boolean;
 };
 
-type By = RetryTerms & { actor: string };
+type By = RetryTerms & {
+  actor: string;
+  /** A person, or a service in a person's name. */
+  isPerson: boolean;
+  /** The task's type wants a person's consent. */
+  isCareful: boolean;
+};
 
 /** Decides a PATCH against the task as it is stored. Pure: the caller holds the row. */
 export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: By): Plan {
@@ -62,19 +68,22 @@ export function planPatch(task: Task, seen: Seen, patch: PatchBody, by: By): Pla
   const next = toNext(task, wanted, patch, by);
   const changes = toChanges(task, next);
   if (Object.keys(changes).length === 0) return { kind: "keep" };
-  const reason = patch.reason === undefined ? {} : { reason: patch.reason };
-  if ("attempt" in seen && hasEnded(wanted) && wanted !== "canceled") {
-    const error = next.error === null ? {} : { error: next.error };
-    return {
-      kind: "change",
-      next,
-      event: {
-        kind: wanted === "completed" ? "completed" : "failed",
-        data: { attempt: task.attempt, ...error, ...reason },
-      },
-    };
+  if ("payload" in changes && isBound(task, by)) {
+    const message = `a person agreed to task ${task.id} with the payload it has, so only a person changes that; or make a new task`;
+    return { kind: "refuse", because: { code: "forbidden", message } };
   }
-  return { kind: "change", next, event: { kind: "patched", data: { changes, ...reason } } };
+  const isOfAgent = "attempt" in seen && hasEnded(wanted) && wanted !== "canceled";
+  const reason = patch.reason === undefined ? {} : { reason: patch.reason };
+  if (!isOfAgent) return { kind: "change", next, event: { kind: "patched", data: { changes, ...reason } } };
+  const error = next.error === null ? {} : { error: next.error };
+  return {
+    kind: "change",
+    next,
+    event: {
+      kind: wanted === "completed" ? "completed" : "failed",
+      data: { attempt: task.attempt, ...error, ...reason },
+    },
+  };
 }
 
 function judgeSeen(task: Task, seen: Seen): Refusal | null {
@@ -103,6 +112,18 @@ function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): stri
   }
   if (patch.waitingFor && wanted !== "waiting") return `waitingFor is for waiting tasks; this one is ${wanted}`;
   return null;
+}
+
+/** Whether a person agreed to this very payload, by an approval or by making a task of a careful type, and somebody else asks. */
+function isBound({ approval, finishedAt }: Task, { isPerson, isApproved, isCareful }: By): boolean {
+  if (isPerson) return false;
+  if (approval !== null && approval.decidedAt !== null) return finishedAt === null || isApproved;
+  return isCareful && (approval === null || isAskedByAgent(approval));
+}
+
+/** In the middle of a run, not before it. */
+function isAskedByAgent({ requestedBy }: Approval): boolean {
+  return requestedBy?.startsWith("agent:") === true;
 }
 
 /** A task as it stands, waiting for nothing. */
@@ -164,8 +185,7 @@ function toError(wanted: TaskStatus, patch: PatchBody, actor: string): TaskError
  */
 export function planRetry(task: Task, { attemptBudget, isApproved }: RetryTerms): Next {
   const { approval } = task;
-  const isAskedByAgent = approval?.requestedBy?.startsWith("agent:") === true;
-  const unapproved = approval !== null && !isAskedByAgent && (approval.decidedAt === null || !isApproved);
+  const unapproved = approval !== null && !isAskedByAgent(approval) && (approval.decidedAt === null || !isApproved);
   return {
     status: unapproved ? "waiting" : "queued",
     waitingFor: unapproved ? "approval" : null,

@@ -97,3 +97,27 @@ test.concurrent("a person has no need of the header, and it changes nothing for 
   const reply = await box.call(`/task/${task.id}/approve`, { method: "POST", body: { ifVersion: 1 }, headers });
   expect(reply).toMatchObject({ status: 200, body: { approval: { decidedBy: "person:operator" } } });
 });
+
+test.concurrent("what a person agreed to is what runs: a service cannot put another payload in its place", async () => {
+  await using box = await startStill();
+  const careful = { type: "careful", payload: { n: 1 }, runAt: "2090-01-01T00:00:00Z" };
+  const make = (as: "person" | "service") => box.call("/task", { method: "POST", body: careful, as });
+  const edit = (id: string, ifVersion: number, headers: Record<string, string> = {}) =>
+    box.call(`/task/${id}`, {
+      method: "PATCH",
+      body: { ifVersion, payload: { version: ifVersion } },
+      headers,
+      as: "service",
+    });
+  const asked = (await make("service")).body;
+  expect((await edit(asked.id, 1)).status).toBe(200);
+  await box.call(`/task/${asked.id}/approve`, { method: "POST", body: { ifVersion: 2 } });
+  const own = (await make("person")).body;
+  const agreed: Record<string, unknown> = { [asked.id]: { version: 1 }, [own.id]: { n: 1 } };
+  for (const [id, version] of [[asked.id, 3] as const, [own.id, 1] as const]) {
+    expect(await edit(id, version)).toMatchObject({ status: 403, body: { error: { code: "forbidden" } } });
+    expect((await edit(id, version, { "x-on-behalf-of": "worker" })).status).toBe(403);
+    expect(await box.get(id)).toMatchObject({ version, payload: agreed[id] });
+    expect((await edit(id, version, { "x-on-behalf-of": "telegram:77" })).status).toBe(200);
+  }
+});

@@ -22,10 +22,11 @@ export const patchTask = (context: Context) =>
       const seen = parseSeen(body, headers["if-match"], principal);
       const patch = toPatch(context, body);
       const { store } = context;
-      if (patch.payload !== undefined) await checkPayload(context, params.id, patch.payload);
+      const isCareful = patch.payload !== undefined && (await checkPayload(context, params.id, patch.payload));
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
+      const isPerson = await isOfPerson(context, principal);
       const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
-        planPatch(task, seen, patch, { actor: by, ...terms }),
+        planPatch(task, seen, patch, { actor: by, isPerson, isCareful, ...terms }),
       );
       const isLost = changed.kind === "refused" && changed.because.code === "lease_lost";
       if (isLost && "attempt" in seen) {
@@ -47,17 +48,27 @@ function toPatch({ hide }: Context, { ifVersion: _version, attempt: _attempt, ..
  * The schema of its type holds for a payload that is patched too. A patch is shown to everybody in its event, so a secret has no
  * way in by it; one that stays `[redacted]` keeps its value.
  *
+ * @returns whether its type wants a person's consent
  * @throws ApiError 400
  */
-async function checkPayload({ store, catalog }: Context, id: string, payload: unknown): Promise<void> {
+async function checkPayload({ store, catalog }: Context, id: string, payload: unknown): Promise<boolean> {
   const task = await store.findTask(id);
   const type = task === null ? null : await catalog.find(task.type);
-  if (type === null || type.payloadSchema === null) return;
+  if (type === null) return false;
+  if (type.payloadSchema === null) return type.approvalRequired;
   const secrets = findSecretMembers(type.payloadSchema, payload);
   const changed = secrets.find((pointer) => readMember(payload, pointer) !== redacted);
   if (changed !== undefined)
     throw invalidRequest(`/payload${changed}`, "is a secret, which a patch cannot change; make a new task with it");
   catalog.checkPayload(type, payload, secrets);
+  return type.approvalRequired;
+}
+
+/** A person who is here, or one for whom a service speaks; an agent is nobody's. */
+async function isOfPerson({ store }: Context, principal: Principal | null): Promise<boolean> {
+  if (principal?.kind === "person") return true;
+  const user = principal?.onBehalfOf;
+  return user !== undefined && !(await store.isAgent(user));
 }
 
 type About = { isByAgent: boolean; hasNewTime: boolean };

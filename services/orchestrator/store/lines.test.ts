@@ -26,7 +26,12 @@ const out: [number | null, boolean] = [null, false];
 
 function patch(box: OpenStore, id: string, members: Omit<PatchTask, "ifVersion">) {
   return box.store.changeTask<Refusal>(id, "person:tester", ({ task, ...terms }) =>
-    planPatch(task, { ifVersion: task.version }, members, { actor: "person:tester", ...terms }),
+    planPatch(task, { ifVersion: task.version }, members, {
+      actor: "person:tester",
+      isPerson: true,
+      isCareful: false,
+      ...terms,
+    }),
   );
 }
 
