@@ -135,15 +135,45 @@ function writeChange(
   );
 }
 
+type CancelBy = { actor: string; reason: string | null };
+type CanceledTree = { task: Task; canceled: string[] };
+
+/** Whoever goes on making children below a canceled task has to be stopped otherwise. */
+const maxRounds = 10;
+
 /**
- * Cancels a task and everything below it that has not ended, in one transaction. Null: no such task.
+ * Cancels a task and everything below it that has not ended. Null: no such task.
  * The answer names those that were open; empty when the task has completed or failed, and then nothing was canceled below.
+ *
+ * A child whose making holds its parent's row is not seen before it commits, and whoever cancels waits for it. So it is looked
+ * for again, in a transaction of its own: its key must be locked before any row.
  */
-export function cancelTree(
-  pool: Pool,
-  id: string,
-  by: { actor: string; reason: string | null },
-): Promise<{ task: Task; canceled: string[] } | null> {
+export async function cancelTree(pool: Pool, id: string, by: CancelBy): Promise<CanceledTree | null> {
+  const done = await cancelSeen(pool, id, { ...by, isAgain: false });
+  if (done?.task.status !== "canceled") return done;
+  for (let round = 1; round < maxRounds && (await hasOpenBelow(pool, id)); round++) {
+    const late = await cancelSeen(pool, id, { ...by, isAgain: true });
+    done.canceled.push(...(late?.canceled ?? []));
+  }
+  return done;
+}
+
+function hasOpenBelow(db: Queryable, id: string): Promise<boolean> {
+  return one(
+    db,
+    (row) => row.found as boolean,
+    sql`
+    with recursive tree as (
+      select id, status from tasks where id = ${id}
+      union all
+      select c.id, c.status from tasks c join tree on c.parent_id = tree.id
+    ) cycle id set again using path
+    select exists (select 1 from tree where status in ('queued', 'running', 'waiting') and id <> ${id}) as found`,
+  );
+}
+
+/** @param by `isAgain`: only while the task is still canceled, because it may have been retried since */
+function cancelSeen(pool: Pool, id: string, by: CancelBy & { isAgain: boolean }): Promise<CanceledTree | null> {
   return transaction(pool, async (db) => {
     const tree = await many(
       db,
@@ -174,7 +204,8 @@ export function cancelTree(
       with open as materialized (
         select id from tasks
          where id = any (${ids}::uuid[]) and status in ('queued', 'running', 'waiting')
-           and not exists (select 1 from tasks root where root.id = ${id} and root.status in ('completed', 'failed'))
+           and not exists (select 1 from tasks root where root.id = ${id}
+             and (root.status in ('completed', 'failed') or ${by.isAgain} and root.status <> 'canceled'))
          order by id for update
       ), canceled as (
         update tasks
