@@ -54,6 +54,21 @@ test.concurrent("events are told apart by version, type and key, and a person's 
   for (let index = 0; index < 20; index++) expect((await send(event({ user_key: "service" }))).status).toBe(202);
 });
 
+test.concurrent("all people together have a limit too, and who is over it is told when to come again", async () => {
+  await using box = await startOrchestrator({ env: { RATE_LIMIT_GLOBAL_PER_MINUTE: "5" } });
+  await box.register({ url: "http://127.0.0.1:9" }, [{ type: "chat" }]);
+  const replies = [];
+  for (let index = 0; index < 12; index++)
+    replies.push(await box.call("/v1/events", { method: "POST", body: event({ user_key: `u${index}` }) }));
+  const refused = replies.filter(({ status }) => status !== 202);
+  // Seven, or two when a new minute begins in between.
+  expect(refused.length).toBeGreaterThanOrEqual(2);
+  for (const { status, body, headers } of refused) {
+    expect([status, body.error.code]).toEqual([429, "rate_limited"]);
+    expect(Number(headers["retry-after"])).toBeGreaterThan(0);
+  }
+});
+
 test.concurrent("a run reads as running until it ends, and as failed with its error", async () => {
   await using box = await startOrchestrator();
   await using agent = await startAgent((call) =>

@@ -9,7 +9,7 @@ import { insertPlainTasks } from "./store/insert-plain.ts";
 import * as leases from "./store/leases.ts";
 import { attend, leave } from "./store/orchestrators.ts";
 import * as outbox from "./store/outbox.ts";
-import { countUses, forgetUses } from "./store/rate-limits.ts";
+import { countUse, forgetUses } from "./store/rate-limits.ts";
 import { readSteps } from "./store/read-steps.ts";
 import * as reads from "./store/read-tasks.ts";
 import * as schedules from "./store/schedules.ts";
@@ -34,7 +34,7 @@ const statements = {
   ...leases,
   ...trace,
   readTaskStats,
-  countUses,
+  countUse,
   forgetUses,
   ...schedules,
   ...deliveries,

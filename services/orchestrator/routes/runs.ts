@@ -45,16 +45,13 @@ export const acceptEvent = (context: Context) =>
 
 /** @throws ApiError 429 when the user's or everybody's minute is used up */
 async function spend({ store, limits }: Context, userKey: string): Promise<void> {
-  const [user, global] = await store.countUses([`user:${userKey}`, "global"]);
-  const isOver = (user?.used ?? 0) > limits.userPerMinute || (global?.used ?? 0) > limits.globalPerMinute;
-  if (!isOver) return;
+  const { ofUser, ofAll, resetSeconds } = await store.countUse(userKey, limits.userPerMinute);
+  if (ofUser <= limits.userPerMinute && ofAll <= limits.globalPerMinute) return;
   const whose =
-    (user?.used ?? 0) > limits.userPerMinute
-      ? `${limits.userPerMinute} for one user`
-      : `${limits.globalPerMinute} in all`;
+    ofUser > limits.userPerMinute ? `${limits.userPerMinute} for one user` : `${limits.globalPerMinute} in all`;
   throw rateLimited(
     `There were too many events in this minute (${whose}); nothing was made of this one.`,
-    user?.resetSeconds ?? 60,
+    resetSeconds,
   );
 }
 

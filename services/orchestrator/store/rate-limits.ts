@@ -1,23 +1,32 @@
 import { exec, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
 
-export type Use = { used: number; resetSeconds: number };
+export type Uses = { ofUser: number; ofAll: number; resetSeconds: number };
 
-/** Counts one use of each key in the running minute of the database's clock; how many that makes, key by key. */
-export async function countUses(db: Queryable, keys: readonly string[]): Promise<Use[]> {
-  const toUses = (row: Row) =>
-    (row.uses as number[]).map((used) => ({ used, resetSeconds: Math.max(1, Math.ceil(Number(row.reset))) }));
+/**
+ * Counts one submission of a user in the running minute of the database's clock; how many that makes. What is beyond the user's
+ * own limit does not count for all: nobody uses up everybody's by being refused.
+ */
+export function countUse(db: Queryable, userKey: string, userLimit: number): Promise<Uses> {
+  const toUses = (row: Row) => ({
+    ofUser: row.of_user as number,
+    ofAll: row.of_all as number,
+    resetSeconds: Math.max(1, Math.ceil(Number(row.reset))),
+  });
   return one(
     db,
     toUses,
     sql`
-    with counted as (
-      insert into rate_limits (key, minute, used)
-      select key, date_trunc('minute', now()), 1 from unnest(${[...keys]}::text[]) key order by key
+    with own as (
+      insert into rate_limits (key, minute, used) values (${`user:${userKey}`}, date_trunc('minute', now()), 1)
       on conflict (key, minute) do update set used = rate_limits.used + 1
-      returning key, used
+      returning used
+    ), everybody as (
+      insert into rate_limits (key, minute, used)
+      select 'global', date_trunc('minute', now()), 1 from own where used <= ${userLimit}::int
+      on conflict (key, minute) do update set used = rate_limits.used + 1
+      returning used
     )
-    select array_agg(used order by array_position(${[...keys]}::text[], key)) as uses,
-           60 - extract(second from now()) as reset from counted`,
+    select own.used as of_user, coalesce((select used from everybody), 0) as of_all, 60 - extract(second from now()) as reset from own`,
   );
 }
 
