@@ -3,9 +3,11 @@ import { ownCluster } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import pg from "pg";
 import { expect, test } from "vitest";
+import { leaseMs } from "../lease.ts";
+import type { Renewal } from "../store/leases.ts";
 import { finishOf, type OpenStore, openStore } from "../store.fixture.ts";
 import { buildFinishQueue } from "./finish-queue.ts";
-import { buildReaper } from "./leases.ts";
+import { buildLeaseKeeper, buildReaper } from "./leases.ts";
 
 function startReaper(box: OpenStore) {
   const end = new AbortController();
@@ -149,4 +151,36 @@ test.concurrent("a renewal tells what it renewed, what was locked just now, and 
   await holder.end();
   const { rows } = await box.pool.query("select payload from tasks where lease_until > now() + interval '45 s'");
   expect(rows).toEqual([{ payload: 0 }]);
+});
+
+test.concurrent("a run that its agent has put off meanwhile keeps the time that its agent asked for", async () => {
+  await using box = await openStore();
+  await box.insert({ timeoutMs: 600_000 });
+  const [claimed] = await box.claim(1);
+  if (!claimed) throw new Error("a task was expected");
+  await box.store.finishAttempts([finishOf(claimed, { kind: "defer" })]);
+  const { lease } = claimed;
+  expect(await box.store.renewLeases([lease], 30_000)).toEqual({
+    renewed: new Set(),
+    skipped: new Set([lease.leaseId]),
+  });
+  const { rows } = await box.pool.query("select lease_until > now() + interval '9 minutes' as is_long from tasks");
+  expect(rows).toEqual([{ is_long: true }]);
+});
+
+test.concurrent("while a renewal is never answered, a run whose lease is about to be another's is let go", async () => {
+  const end = new AbortController();
+  const { log } = buildLog({ service: "test", level: "fatal", format: "json" });
+  const lease = { taskId: "task", attempt: 1, leaseId: "lease" };
+  const lost = Promise.withResolvers<ReadonlySet<string>>();
+  const answer = Promise.withResolvers<Renewal>();
+  const dispatcher = {
+    leases: () => [{ ...lease, leasedAt: performance.now() - leaseMs }],
+    lose: (ids: ReadonlySet<string>) => ids.size > 0 && lost.resolve(ids),
+  };
+  const running = buildLeaseKeeper({ store: { renewLeases: () => answer.promise }, dispatcher, log }).run(end.signal);
+  expect(await lost.promise).toEqual(new Set(["lease"]));
+  end.abort();
+  answer.resolve({ renewed: new Set(), skipped: new Set() });
+  await running;
 });

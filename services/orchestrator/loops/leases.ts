@@ -11,21 +11,36 @@ import type { Dispatcher } from "./dispatch.ts";
 import type { FinishQueue } from "./finish-queue.ts";
 
 const renewMs = 10_000;
+const lookMs = 1_000;
 const reapMs = 2_000;
 /** Not renewed for this long: another orchestrator may take the run at any moment, so our call is ended first. */
 const trustMs = leaseMs - 4_000;
 const maxReaped = 200;
 
-export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dispatcher: Dispatcher; log: Log }) {
+type Held = Lease & { leasedAt: number };
+type Keeping = { store: Pick<Store, "renewLeases">; dispatcher: Pick<Dispatcher, "leases" | "lose">; log: Log };
+
+export function buildLeaseKeeper({ store, dispatcher, log }: Keeping) {
   const renewedAt = new Map<string, number>();
 
   async function renew(): Promise<void> {
     const held = dispatcher.leases();
     const askedAt = performance.now();
-    remember(held);
+    forgetOthers(held);
     if (held.length > 0) await ask(held, askedAt);
+  }
+
+  function letGo(): void {
     const now = performance.now();
-    dispatcher.lose(new Set([...renewedAt].filter(([, at]) => now - at > trustMs).map(([id]) => id)));
+    const isOver = ({ leaseId, leasedAt }: Held) => now - (renewedAt.get(leaseId) ?? leasedAt) > trustMs;
+    dispatcher.lose(
+      new Set(
+        dispatcher
+          .leases()
+          .filter(isOver)
+          .map(({ leaseId }) => leaseId),
+      ),
+    );
   }
 
   async function ask(held: readonly Lease[], askedAt: number): Promise<void> {
@@ -40,10 +55,9 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
     dispatcher.lose(new Set(lost.map(({ leaseId }) => leaseId)));
   }
 
-  function remember(held: readonly (Lease & { leasedAt: number })[]): void {
+  function forgetOthers(held: readonly Held[]): void {
     const ids = new Set(held.map((lease) => lease.leaseId));
     for (const id of renewedAt.keys()) if (!ids.has(id)) renewedAt.delete(id);
-    for (const { leaseId, leasedAt } of held) if (!renewedAt.has(leaseId)) renewedAt.set(leaseId, leasedAt);
   }
 
   function isStillHeld(leaseId: string): boolean {
@@ -52,10 +66,13 @@ export function buildLeaseKeeper({ store, dispatcher, log }: { store: Store; dis
 
   return {
     async run(signal: AbortSignal): Promise<void> {
+      // Of its own, so that a database that does not answer cannot hold it up.
+      const looking = setInterval(letGo, lookMs);
       while (!signal.aborted) {
         await renew();
         await rest(renewMs, signal);
       }
+      clearInterval(looking);
     },
   };
 }

@@ -3,7 +3,10 @@ import type { Lease } from "./rows.ts";
 
 export type Renewal = {
   renewed: Set<string>;
-  /** Still held, but their rows were locked by somebody just now: one locked row must not cost all others their leases. */
+  /**
+   * Still held, but their rows were locked by somebody just now: one locked row must not cost all others their leases. Or deferred
+   * just now: they have their agent's time, and no owner.
+   */
   skipped: Set<string>;
 };
 
@@ -20,6 +23,7 @@ export async function renewLeases(db: Queryable, held: readonly Lease[], ms: num
        where id = any (${ids}::uuid[]) and status = 'running' and lease_id = any (${leaseIds}::uuid[])
     ), free as materialized (
       select id from tasks where id = any (array(select id from held)) and status = 'running' and lease_id = any (${leaseIds}::uuid[])
+         and lease_owner is not null
        order by id for update skip locked
     ), renewed as (
       update tasks set lease_until = now() + ${ms} * interval '1 ms' where id = any (array(select id from free)) returning lease_id
