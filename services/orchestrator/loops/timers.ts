@@ -9,6 +9,10 @@ const sweepMs = 60_000;
 const batch = 500;
 /** Joining takes a lock for each key. */
 const joinBatch = 200;
+/** What is due and was left is locked by somebody, and looked for again after this. */
+const lockedMs = 50;
+const maxForgottenKeys = 10_000;
+const maxForgottenBodies = 200;
 
 export type Timers = { ring(): void; run(signal: AbortSignal): Promise<void> };
 
@@ -23,7 +27,8 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Log; o
     if (woken === batch || joined === joinBatch) return 0;
     await expireApprovals();
     if (performance.now() - sweptAt > sweepMs) await sweep();
-    return Math.min((await store.nextDueMs()) ?? pollMs, pollMs * (0.9 + 0.2 * Math.random()));
+    const dueMs = (await store.nextDueMs()) ?? pollMs;
+    return dueMs === 0 ? lockedMs : Math.min(dueMs, pollMs * (0.9 + 0.2 * Math.random()));
   }
 
   async function expireApprovals(): Promise<void> {
@@ -42,9 +47,11 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Log; o
       log.error({ repaired }, "concurrency keys stood without a head and were repaired; this should never happen");
       onReady();
     }
-    await store.forgetIdempotencyKeys(10_000);
+    const keys = await store.forgetIdempotencyKeys(maxForgottenKeys);
     await store.forgetUses();
-    await store.forgetDeliveryBodies(200);
+    const bodies = await store.forgetDeliveryBodies(maxForgottenBodies);
+    // There is more: the next look goes on, or what comes faster than one batch a sweep would pile up for ever.
+    if (keys === maxForgottenKeys || bodies === maxForgottenBodies) sweptAt = Number.NEGATIVE_INFINITY;
   }
 
   return {

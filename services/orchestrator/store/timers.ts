@@ -67,14 +67,14 @@ export async function repairHeads(pool: Pool): Promise<number> {
   });
 }
 
-/** Waiting tasks whose approval has expired, with their versions. */
+/** Waiting tasks whose approval has expired, with their versions; one that somebody has locked just now would hold up the others. */
 export function listExpiredApprovals(db: Queryable, limit: number): Promise<{ id: string; version: number }[]> {
   return many(
     db,
     (row) => ({ id: row.id as string, version: row.version as number }),
     sql`
     select id, version from tasks where status = 'waiting' and waits_until is not null and waits_until < now()
-     order by waits_until limit ${limit}`,
+     order by waits_until limit ${limit} for update skip locked`,
   );
 }
 
