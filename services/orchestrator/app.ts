@@ -81,7 +81,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     hide,
     ...overrides,
   });
-  const reconciling = buildReconciling(settings, database, log);
+  const reconciling = buildReconciling({ settings, database, instance, log });
   const outbox = buildOutboxOf({ settings, database, live, sealingKey, log });
   const edge = buildEdge({ settings, report, database, live, engine, outbox, sealingKey, book, log, hide, watching });
   return {
@@ -206,12 +206,12 @@ function buildLive({ settings, database, instance, log }: LiveOptions) {
 
 type Live = ReturnType<typeof buildLive>;
 /** What asks GitHub for deliveries that never arrived; null when no token or no hook is set. */
-function buildReconciling(settings: Settings, { store }: Database, log: Log) {
+function buildReconciling({ settings, database: { store }, instance, log }: LiveOptions) {
   const { GITHUB_TOKEN: token, GITHUB_API_URL: url, GITHUB_RECONCILE_SECONDS: everySeconds } = settings;
   const hooks = settings.GITHUB_HOOKS.map(parseHook).filter((hook) => hook !== null);
   if (token === undefined || hooks.length === 0) return null;
   const github = buildGithubClient({ url, token });
-  const reconciler = buildReconciler({ store, github, hooks, everySeconds, log });
+  const reconciler = buildReconciler({ store, github, hooks, everySeconds, instance, log });
   const stopping = new AbortController();
   let running: Promise<void> = Promise.resolve();
   return {

@@ -88,6 +88,8 @@ test.concurrent("a GitHub that fails, stalls or is away is asked again later", a
   github.fail({ on: "api", kind: "status", status: 503, times: 2 });
   github.fail({ on: "api", kind: "lose", times: 1 });
   await eventually(async () => (await listArrived(box)).length === 1, { what: "the delivery", timeoutMs: 30_000 });
+  const { rows } = await box.database.pool.query("select hook from webhook_redeliveries");
+  expect(rows.map(({ hook }) => hook)).toContain("acme/api:1000");
 });
 
 test.concurrent("all pages of a long list are read, and ids longer than a number is exact stay exact", async () => {
@@ -102,6 +104,14 @@ test.concurrent("all pages of a long list are read, and ids longer than a number
   }
   await eventually(() => redeliveries(github).length === 1, { what: "the redelivery", timeoutMs: 30_000 });
   expect(redeliveries(github)[0]).toContain(`/deliveries/${lost.id}/attempts`);
+  const readAudit = async () =>
+    (
+      await box.database.pool.query(
+        "select hook, delivery_id, attempt_id from webhook_redeliveries where accepted_at >= asked_at",
+      )
+    ).rows;
+  await eventually(async () => (await readAudit()).length === 1, { what: "the audit of it" });
+  expect(await readAudit()).toEqual([{ hook: "acme/api:1000", delivery_id: lost.guid, attempt_id: String(lost.id) }]);
 });
 
 test.concurrent("without a token or a hook GitHub is not asked", async () => {

@@ -5,6 +5,7 @@
  */
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
+import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { type GithubClient, GithubError } from "../clients/github.ts";
 import type { Store } from "../store.ts";
 import { type Hook, type HookAttempt, planRedeliveries, redeliverableMs } from "../webhook-reconcile.ts";
@@ -16,13 +17,20 @@ const paceMs = 1_000;
 
 export type Reconciler = { run(signal: AbortSignal): Promise<void>; close(): Promise<void> };
 
-type Options = { store: Store; github: GithubClient; hooks: readonly Hook[]; everySeconds: number; log: Log };
+type Options = {
+  store: Store;
+  github: GithubClient;
+  hooks: readonly Hook[];
+  everySeconds: number;
+  instance: string;
+  log: Log;
+};
 
 export function buildReconciler(options: Options): Reconciler {
   const { store, github, hooks, everySeconds, log } = options;
 
   async function look(hook: Hook, signal: AbortSignal): Promise<void> {
-    const name = `${hook.owner}:${hook.id}`;
+    const name = nameOf(hook);
     try {
       if (!(await store.claimReconcile(name, everySeconds))) return;
       const asked = await reconcile(options, hook, signal);
@@ -49,20 +57,27 @@ export function buildReconciler(options: Options): Reconciler {
   };
 }
 
-async function reconcile({ store, github }: Options, hook: Hook, signal: AbortSignal): Promise<number> {
+async function reconcile({ store, github, instance }: Options, hook: Hook, signal: AbortSignal): Promise<number> {
   const wanted = planRedeliveries(await listRecent(github, hook, signal), Date.now());
   const guids = wanted.map(({ guid }) => guid);
   // What is in the ledger has arrived, whatever GitHub heard of it.
   const known = new Set(guids.length === 0 ? [] : await store.listKnownDeliveries("github", guids));
   const missing = wanted.filter(({ guid }) => !known.has(guid)).slice(0, maxRedeliveries);
   let asked = 0;
-  for (const { id } of missing) {
-    if (signal.aborted) break;
+  for (const { id: attemptId, guid: deliveryId } of missing) {
     if (asked > 0) await rest(paceMs, signal);
-    await github.redeliver(hook, id);
+    if (signal.aborted) break;
+    const id = uuidv7();
+    await store.noteRedelivery({ id, hook: nameOf(hook), deliveryId, attemptId, orchestrator: instance });
+    await github.redeliver(hook, attemptId);
+    await store.noteRedeliveryAccepted(id);
     asked++;
   }
   return asked;
+}
+
+function nameOf({ owner, id }: Hook): string {
+  return `${owner}:${id}`;
 }
 
 async function listRecent(github: GithubClient, hook: Hook, signal: AbortSignal): Promise<HookAttempt[]> {

@@ -288,3 +288,20 @@ export async function claimReconcile(db: Queryable, hook: string, everySeconds: 
   );
   return claimed === 1;
 }
+
+export type Redelivery = { id: string; hook: string; deliveryId: string; attemptId: string; orchestrator: string };
+
+/** Puts down that GitHub is about to be asked to send a delivery again. */
+export async function noteRedelivery(db: Queryable, asked: Redelivery): Promise<void> {
+  await exec(
+    db,
+    sql`
+    insert into webhook_redeliveries (id, hook, delivery_id, attempt_id, orchestrator)
+    values (${asked.id}, ${asked.hook}, ${asked.deliveryId}, ${asked.attemptId}, ${asked.orchestrator})`,
+  );
+}
+
+/** GitHub said yes. */
+export async function noteRedeliveryAccepted(db: Queryable, id: string): Promise<void> {
+  await exec(db, sql`update webhook_redeliveries set accepted_at = clock_timestamp() where id = ${id}`);
+}
