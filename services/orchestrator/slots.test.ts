@@ -1,7 +1,7 @@
 import type { AgentType } from "@signalbox/common/contracts/agent.ts";
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { type LiveAgent, planSlots, slotKey } from "./slots.ts";
+import { isHeldUp, type LiveAgent, planSlots, slotKey } from "./slots.ts";
 
 function agent(instance: string, ...types: (Partial<AgentType> & { type: string })[]): LiveAgent {
   const name = instance.split("-")[0] ?? instance;
@@ -151,4 +151,17 @@ test("a full share leaves the rest to the others, and what runs elsewhere counts
   expect(planSlots(agents, { running: new Map([[key, 2]]), share }, 100)).toEqual([]);
   const fresh = { ...share, own: new Map<string, number>() };
   expect(planSlots(agents, { running: new Map([[key, 3]]), share: fresh }, 100)).toHaveLength(1);
+});
+
+test.each([
+  ["there is room", { own: 1, all: 2 }, 3, false],
+  ["all that runs is its own", { own: 3, all: 3 }, 3, false],
+  ["others fill what is its own", { own: 0, all: 3 }, 3, true],
+  ["its own part is full", { own: 2, all: 3 }, 3, false],
+] as const)("a type is held up by others or not: %s", (_what, { own, all }, maxConcurrency, expected) => {
+  const key = slotKey("a-1", "x");
+  const share = { own: new Map([[key, own]]), rank: 0, of: all === own ? 1 : 2 };
+  const load = { running: new Map([[key, all]]), share };
+  expect(isHeldUp([agent("a-1", { type: "x", maxConcurrency })], load, "x")).toBe(expected);
+  expect(isHeldUp([agent("a-1", { type: "x", maxConcurrency })], load, "y")).toBe(false);
 });

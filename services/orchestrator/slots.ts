@@ -66,6 +66,19 @@ export function planSlots(
   return slots;
 }
 
+/**
+ * True when this orchestrator has part in an instance for this type that it cannot use, because of runs that it does not hold itself:
+ * of those it only has a count, which is some seconds old.
+ */
+export function isHeldUp(agents: readonly LiveAgent[], load: Load, type: string): boolean {
+  const offers = groupByType(agents).get(type) ?? [];
+  return offers.some(({ agent, type: { maxConcurrency: limit = defaultConcurrency } }) => {
+    const key = slotKey(agent.instance, type);
+    const busy = load.running.get(key) ?? 0;
+    return busy >= limit && busy > (load.share?.own.get(key) ?? 0) && roomInShare(key, limit, load.share) > 0;
+  });
+}
+
 type Offer = { agent: LiveAgent; type: AgentType };
 
 /** The offers for each type, of the highest priority only. */

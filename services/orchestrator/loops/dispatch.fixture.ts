@@ -6,6 +6,7 @@ import { buildRinging } from "@signalbox/common/ringing.ts";
 import { buildPool } from "@signalbox/common/sql.ts";
 import { freshDatabase, type TestDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
+import { expect } from "vitest";
 import type { Answer } from "../answer.ts";
 import type { AgentClient } from "../clients/agent.ts";
 import { buildLogStreamClient } from "../clients/log-stream.ts";
@@ -77,7 +78,7 @@ function buildRest(statements: readonly ReturnType<typeof watchStatements>[]) {
         quiet = isBusy ? 0 : quiet + 1;
         asked = countAsked();
         // Longer than any doorbell waits, however slow the machine is.
-        return quiet >= 10;
+        return quiet >= 20;
       };
       await eventually(look, { everyMs: 5, what: "rest" });
     },
@@ -128,11 +129,27 @@ export async function startEngines(count: number, over?: { database: TestDatabas
     what: "all know each other",
   });
 
+  let toldUpTo = 0;
+
   return {
     database,
     agents,
     engines,
     rest,
+    /** All engines hear from the ledger what happened, as they do by its tail. */
+    async tell(): Promise<void> {
+      const steps = await statements[0]?.store.readSteps({ after: toldUpTo, upTo: 1_000_000, limit: 1_000 });
+      toldUpTo = steps?.at(-1)?.seq ?? toldUpTo;
+      hub.publishEvents(steps ?? []);
+    },
+    /** The agent ends a run of its own accord, at nobody's engine. */
+    async complete({ taskId, attempt }: HeldRun): Promise<void> {
+      const { rows } = await database.pool.query("select lease_id from tasks where id = $1", [taskId]);
+      const lease = { taskId, attempt, leaseId: rows[0].lease_id };
+      const outcome = { kind: "complete", result: null } as const;
+      const finish = { lease, outcome, actor: "agent:agent", concurrencyKey: null, expired: false };
+      expect((await statements[0]?.store.finishAttempts([finish]))?.ended.size).toBe(1);
+    },
     /** What is stuck when all is at rest: what a lost wake-up leaves behind until somebody polls. */
     async stuck(): Promise<string[]> {
       for (;;) {

@@ -217,3 +217,21 @@ test.concurrent("a task that is stored before its agent is known there runs at o
   expect(await box.stuck()).toEqual([]);
   await eventually(() => box.agents.begun.length === offers.length, { what: "a run of each type" });
 });
+
+test.concurrent("the slot of a deferred run is free where it was filled as soon as the ledger says that it ended", async () => {
+  await using box = await startEngines(2);
+  await box.beat(0, "a", [{ type: "work", maxConcurrency: 1 }]);
+  await box.rest();
+  for (let at = 0; at < 4; at++) await box.engines[0]?.insertTask(newTask({}));
+  for (let round = 1; round < 4; round++) {
+    await eventually(() => box.agents.held.size === 1, { what: "a run" });
+    const [run] = box.agents.held;
+    run?.answer({ kind: "answered", status: 202, body: null, retryAfterMs: 0 });
+    await box.rest();
+    expect(box.agents.begun).toHaveLength(round);
+    if (run) await box.complete(run);
+    await box.tell();
+    await box.rest();
+    expect(box.agents.begun).toHaveLength(round + 1);
+  }
+});

@@ -8,7 +8,7 @@
 import { withDeadline } from "@signalbox/common/drain.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { leaseMs } from "../lease.ts";
-import { type FreeSlot, type LiveAgent, type Load, planSlots, slotKey } from "../slots.ts";
+import { type FreeSlot, isHeldUp, type LiveAgent, type Load, planSlots, slotKey } from "../slots.ts";
 import type { Claimed, Lease } from "../store/rows.ts";
 import { type AttemptOptions, type Run, runAttempt } from "./attempt.ts";
 
@@ -91,6 +91,12 @@ export class Dispatcher {
       if (slot !== null) this.#count(slot, 1);
       return slot;
     });
+  }
+
+  /** Runs that others hold, or nobody, keep this orchestrator from a slot that may be free by now. */
+  isHeldUp(type: string): boolean {
+    const { roster } = this.#options;
+    return roster.others().size > 0 && isHeldUp(roster.agents(), this.#planned(), type);
   }
 
   /** It was not needed. */

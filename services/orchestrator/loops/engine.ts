@@ -14,7 +14,7 @@ import { buildFinishQueue } from "./finish-queue.ts";
 import type { Hub } from "./hub.ts";
 import { buildInsertQueue, type InsertQueue } from "./insert-queue.ts";
 import { buildLeaseKeeper, buildReaper } from "./leases.ts";
-import { buildRoster } from "./roster.ts";
+import { buildRoster, type Roster } from "./roster.ts";
 import { buildScheduler } from "./scheduler.ts";
 import { buildTimers } from "./timers.ts";
 import { buildTypeCatalog } from "./type-catalog.ts";
@@ -102,7 +102,7 @@ export function buildEngine(options: EngineOptions) {
         roster.ring();
         dispatcher.ring();
       });
-      dropTakenRuns(hub, dispatcher);
+      watchRuns({ hub, dispatcher, roster });
       claiming = dispatcher.run(stopping.signal);
       loops = [roster, reaper, timers, scheduler].map((loop) => loop.run(stopping.signal));
       loops.push(claiming, leaseKeeper.run(halting.signal));
@@ -153,9 +153,13 @@ function buildRouting({ store, doorbell, instance, log, onRoom }: Routing) {
   return { roster, circuits };
 }
 
-/** Somebody ended or took away a run that may be ours; if it is, its agent is told to stop. */
-function dropTakenRuns(hub: Hub, dispatcher: Dispatcher): void {
-  hub.onStep(({ taskId, status, attempt }) => {
+/**
+ * Somebody ended or took away a run. If it is ours, its agent is told to stop; if it stood in our way, its slot is counted anew: it
+ * may be one that was deferred, or that another orchestrator held.
+ */
+function watchRuns({ hub, dispatcher, roster }: { hub: Hub; dispatcher: Dispatcher; roster: Roster }): void {
+  hub.onStep(({ taskId, type, status, attempt }) => {
     if (hasEnded(status) || status === "waiting") dispatcher.drop(taskId, attempt);
+    if (attempt > 0 && status !== "running" && dispatcher.isHeldUp(type)) roster.ring();
   });
 }

@@ -1,12 +1,14 @@
 /** Which agents live, as routing sees them: the heartbeats of all orchestrators, read every few seconds and at each new one. */
 
 import type { AgentType, Heartbeat } from "@signalbox/common/contracts/agent.ts";
-import { buildBell } from "@signalbox/common/tail.ts";
+import { buildBell, rest } from "@signalbox/common/tail.ts";
 import { staleMs } from "../lease.ts";
 import { type LiveAgent, slotKey } from "../slots.ts";
 import type { Store } from "../store.ts";
 
 const refreshMs = 5_000;
+/** Between two looks, however often it is rung. */
+const spacingMs = 50;
 /** An orchestrator that did not look for so long has no share of the slots. */
 const absentMs = 15_000;
 
@@ -101,6 +103,7 @@ export function buildRoster(options: RosterOptions): Roster {
     async run(signal) {
       while (!signal.aborted) {
         await refresh().catch(options.onError);
+        await rest(spacingMs, signal);
         await bell.heard(refreshMs * (0.9 + 0.2 * Math.random()), signal);
       }
     },

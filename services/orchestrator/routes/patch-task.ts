@@ -34,7 +34,7 @@ export const patchTask = (context: Context) =>
         context.changed({});
       }
       const { task, isChange } = toChangedTask(params.id, changed);
-      if (isChange) tell(context, task, { isByAgent: "attempt" in seen, hasNewTime: patch.runAt !== undefined });
+      if (isChange) tell(context, task, patch.runAt !== undefined);
       return { status: 200, body: task, etag: task.version };
     },
   });
@@ -71,13 +71,9 @@ async function isOfPerson({ store }: Context, principal: Principal | null): Prom
   return user !== undefined && !(await store.isAgent(user));
 }
 
-type About = { isByAgent: boolean; hasNewTime: boolean };
-
 /** Whoever ran it here is told at once; another orchestrator hears of it from the ledger. */
-function tell({ dispatcher, roster, changed }: Context, task: Task, { isByAgent, hasNewTime }: About): void {
+function tell({ dispatcher, changed }: Context, task: Task, hasNewTime: boolean): void {
   if (task.status !== "running") dispatcher.drop(task.id, task.attempt);
-  // A deferred run that ends frees a slot which only the roster counts.
-  if (isByAgent) roster.ring();
   changed({ claimable: true, timed: hasNewTime || hasEnded(task.status) });
 }
 
