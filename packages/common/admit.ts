@@ -39,7 +39,8 @@ const logins = buildLoginLimit();
 function identify(request: IncomingMessage, { credentials, queryAuth }: AdmitRules): Principal | null {
   const guess = request.headers.authorization ?? queryAuth;
   if (guess === null) return authorize(request.headers, credentials);
-  const byKey = authorize({ "x-internal-key": request.headers["x-internal-key"] }, credentials);
+  const { "x-internal-key": key, "x-on-behalf-of": user } = request.headers;
+  const byKey = authorize({ "x-internal-key": key, "x-on-behalf-of": user }, credentials);
   if (byKey) return byKey;
   const address = clientAddress(request);
   logins.check(address);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
+import { basic, type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
 
 const waiting = { type: "work", approval: { required: true, reason: "costs money" } };
 
@@ -120,4 +120,13 @@ test.concurrent("what a person agreed to is what runs: a service cannot put anot
     expect(await box.get(id)).toMatchObject({ version, payload: agreed[id] });
     expect((await edit(id, version, { "x-on-behalf-of": "telegram:77" })).status).toBe(200);
   }
+});
+
+test.concurrent("a service that sends both credentials still speaks for the person whom it names", async () => {
+  await using box = await startStill();
+  const task = await box.post(waiting);
+  const headers = { authorization: basic, "x-on-behalf-of": "telegram:77" };
+  const body = { ifVersion: 1 };
+  const reply = await box.call(`/task/${task.id}/approve`, { method: "POST", body, headers, as: "service" });
+  expect(reply).toMatchObject({ status: 200, body: { approval: { decidedBy: "telegram:77" } } });
 });
