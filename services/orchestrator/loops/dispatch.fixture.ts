@@ -13,7 +13,7 @@ import { buildLogStreamClient } from "../clients/log-stream.ts";
 import { type FreeSlot, planSlots } from "../slots.ts";
 import { buildStore, type Store } from "../store.ts";
 import { buildEngine, type Engine } from "./engine.ts";
-import { buildHub } from "./hub.ts";
+import { buildHub, type Hub } from "./hub.ts";
 
 const unused = "http://127.0.0.1:9";
 const { log } = buildLog({ service: "orchestrator", level: "fatal", format: "json", print: () => undefined });
@@ -129,27 +129,12 @@ export async function startEngines(count: number, over?: { database: TestDatabas
     what: "all know each other",
   });
 
-  let toldUpTo = 0;
-
   return {
     database,
     agents,
     engines,
     rest,
-    /** All engines hear from the ledger what happened, as they do by its tail. */
-    async tell(): Promise<void> {
-      const steps = await statements[0]?.store.readSteps({ after: toldUpTo, upTo: 1_000_000, limit: 1_000 });
-      toldUpTo = steps?.at(-1)?.seq ?? toldUpTo;
-      hub.publishEvents(steps ?? []);
-    },
-    /** The agent ends a run of its own accord, at nobody's engine. */
-    async complete({ taskId, attempt }: HeldRun): Promise<void> {
-      const { rows } = await database.pool.query("select lease_id from tasks where id = $1", [taskId]);
-      const lease = { taskId, attempt, leaseId: rows[0].lease_id };
-      const outcome = { kind: "complete", result: null } as const;
-      const finish = { lease, outcome, actor: "agent:agent", concurrencyKey: null, expired: false };
-      expect((await statements[0]?.store.finishAttempts([finish]))?.ended.size).toBe(1);
-    },
+    ...buildLedger(database, statements[0]?.store, hub),
     /** What is stuck when all is at rest: what a lost wake-up leaves behind until somebody polls. */
     async stuck(): Promise<string[]> {
       for (;;) {
@@ -175,6 +160,26 @@ export async function startEngines(count: number, over?: { database: TestDatabas
       await logStream.close();
       await Promise.all(pools.map((pool) => pool.end()));
       if (!over) await database[Symbol.asyncDispose]();
+    },
+  };
+}
+
+function buildLedger({ pool }: TestDatabase, store: Store | undefined, hub: Hub) {
+  let toldUpTo = 0;
+  return {
+    /** All engines hear from the ledger what happened, as they do by its tail. */
+    async tell(): Promise<void> {
+      const steps = (await store?.readSteps({ after: toldUpTo, upTo: 1_000_000, limit: 1_000 })) ?? [];
+      toldUpTo = steps.at(-1)?.seq ?? toldUpTo;
+      hub.publishEvents(steps);
+    },
+    /** The agent ends a run of its own accord, at nobody's engine. */
+    async complete({ taskId, attempt }: HeldRun): Promise<void> {
+      const { rows } = await pool.query("select lease_id from tasks where id = $1", [taskId]);
+      const lease = { taskId, attempt, leaseId: rows[0].lease_id };
+      const outcome = { kind: "complete", result: null } as const;
+      const finish = { lease, outcome, actor: "agent:agent", concurrencyKey: null, expired: false };
+      expect((await store?.finishAttempts([finish]))?.ended.size).toBe(1);
     },
   };
 }
