@@ -14,6 +14,9 @@ import type { TypeCatalog } from "./type-catalog.ts";
 const pollMs = 5_000;
 const sweepMs = 3_600_000;
 const retryMs = 1_000;
+/** What is due and was left is being fired by another orchestrator, and looked for again after this. */
+const lockedMs = 50;
+const maxForgotten = 10_000;
 
 export type Scheduler = {
   ring(): void;
@@ -22,7 +25,12 @@ export type Scheduler = {
   toTask(schedule: Schedule, by: string, isPerson: boolean): Promise<NewTask | { failed: string }>;
 };
 
-type Options = { store: Store; catalog: TypeCatalog; log: Log; onMade: () => void };
+type Options = {
+  store: Store;
+  catalog: Pick<TypeCatalog, "find" | "checkPayload">;
+  log: Log;
+  onMade: () => void;
+};
 
 export function buildScheduler({ store, catalog, log, onMade }: Options): Scheduler {
   const bell = buildBell();
@@ -32,24 +40,10 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
     const body = { ...schedule.task, source: schedule.task.source ?? `schedule:${schedule.name}`.slice(0, 200) };
     const type = await catalog.find(body.type);
     if (type === null) return { failed: `no agent has ever registered the type ${body.type}` };
-    const failed = await judge(type, body);
+    const failed = await judge({ store, catalog }, type, body);
     if (failed !== null) return { failed };
     const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
     return { ...toNewTask(uuidv7(), body, type, caller), raw: null, secrets: null, idempotency: null };
-  }
-
-  /** Why there can be no such task; null when there can. */
-  async function judge(type: TypeEntry, { payload, parentId }: ScheduledTask): Promise<string | null> {
-    // PostgreSQL would refuse it, and with it the turn of whatever else is due.
-    if (parentId !== undefined && (await store.findTask(parentId)) === null)
-      return `there is no task ${parentId} that it could be below`;
-    try {
-      catalog.checkPayload(type, payload === undefined ? {} : payload);
-      return null;
-    } catch (error) {
-      if (error instanceof ApiError) return error.message;
-      throw error;
-    }
   }
 
   /** Milliseconds until it is worth looking again. */
@@ -73,9 +67,11 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
   async function idle(): Promise<number> {
     if (performance.now() - sweptAt > sweepMs) {
       sweptAt = performance.now();
-      await store.forgetFires(10_000);
+      // When there is more, the next look goes on.
+      if ((await store.forgetFires(maxForgotten)) === maxForgotten) sweptAt = Number.NEGATIVE_INFINITY;
     }
-    return Math.min((await store.nextFireInMs()) ?? pollMs, pollMs * (0.9 + 0.2 * Math.random()));
+    const dueMs = (await store.nextFireInMs()) ?? pollMs;
+    return dueMs === 0 ? lockedMs : Math.min(dueMs, pollMs * (0.9 + 0.2 * Math.random()));
   }
 
   return {
@@ -91,4 +87,22 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
       }
     },
   };
+}
+
+/** Why there can be no such task; null when there can. */
+async function judge(
+  { store, catalog }: Pick<Options, "store" | "catalog">,
+  type: TypeEntry,
+  { payload, parentId }: ScheduledTask,
+): Promise<string | null> {
+  // PostgreSQL would refuse it, and with it the turn of whatever else is due.
+  if (parentId !== undefined && (await store.findTask(parentId)) === null)
+    return `there is no task ${parentId} that it could be below`;
+  try {
+    catalog.checkPayload(type, payload === undefined ? {} : payload);
+    return null;
+  } catch (error) {
+    if (error instanceof ApiError) return error.message;
+    throw error;
+  }
 }

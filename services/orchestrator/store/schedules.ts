@@ -119,7 +119,7 @@ export async function deleteSchedule(db: Queryable, id: string): Promise<boolean
   return (await exec(db, sql`delete from schedules where id = ${id}`)) === 1;
 }
 
-export type Due = { schedule: Schedule; timing: Timing; dueMs: number; nowMs: number; createdBy: string };
+export type Due = { schedule: Schedule; timing: Timing; dueMs: number; nowMs: number };
 export type Fired = { scheduleId: string; tasks: number; failed: string | null };
 
 /**
@@ -127,7 +127,7 @@ export type Fired = { scheduleId: string; tasks: number; failed: string | null }
  * a unique key, and `next_at` moves on. Whatever dies in between rolls back the whole of it. Null: nothing is due.
  *
  * @param plan decides the fires by the database's clock
- * @param toTask makes the task of one fire; null when the schedule's task cannot be made, with the reason in `failed`
+ * @param toTask makes the task of one fire, or says why it cannot be made
  */
 export function fireNext(
   pool: Pool,
@@ -164,7 +164,6 @@ function toDue(row: Row): Due {
     timing: toTiming(schedule, (row.anchor_at as Date).getTime()),
     dueMs: (row.next_at as Date).getTime(),
     nowMs: Number(row.now_ms),
-    createdBy: row.created_by as string,
   };
 }
 

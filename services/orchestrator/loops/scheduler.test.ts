@@ -1,0 +1,75 @@
+import { buildLog } from "@signalbox/common/log.ts";
+import { uuidv7 } from "@signalbox/common/uuid.ts";
+import { ownCluster } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
+import pg from "pg";
+import { expect, test } from "vitest";
+import { type OpenStore, openStore } from "../store.fixture.ts";
+import { buildScheduler } from "./scheduler.ts";
+
+/** A scheduler to which no type is known. */
+function startScheduler({ store }: OpenStore) {
+  const end = new AbortController();
+  const { log } = buildLog({ service: "test", level: "fatal", format: "json" });
+  const catalog = { find: async () => null, checkPayload: () => undefined };
+  let looks = 0;
+  const nextFireInMs = () => {
+    looks++;
+    return store.nextFireInMs();
+  };
+  const counting = { ...store, nextFireInMs };
+  const scheduler = buildScheduler({ store: counting, catalog, log, onMade: () => undefined });
+  const running = scheduler.run(end.signal);
+  return {
+    looks: () => looks,
+    ring: scheduler.ring,
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await running;
+    },
+  };
+}
+
+async function insertDue({ store }: OpenStore): Promise<string> {
+  const id = uuidv7();
+  const when = { cron: null, everySeconds: 3600, at: null, timezone: "UTC" };
+  const fields = { name: "hourly", ...when, task: { type: "work" }, missed: "skip", enabled: true } as const;
+  const nowMs = await store.readClock();
+  await store.insertSchedule(id, fields, { by: "tester", nextMs: nowMs, nowMs });
+  return id;
+}
+
+test.concurrent("a schedule that another orchestrator fires just now is not asked for all the time", async () => {
+  await using cluster = await ownCluster();
+  await using box = await openStore(cluster.url);
+  const id = await insertDue(box);
+  const other = new pg.Client({ connectionString: box.url });
+  await other.connect();
+  await using _other = { [Symbol.asyncDispose]: () => other.end() };
+  await other.query("begin");
+  await other.query("select 1 from schedules where id = $1 for update", [id]);
+  const startedAt = performance.now();
+  await using scheduler = startScheduler(box);
+  await eventually(() => performance.now() - startedAt > 500, { what: "half a second" });
+  expect(scheduler.looks()).toBeLessThan((performance.now() - startedAt) / 20 + 2);
+  await other.query("rollback");
+  const isFired = async () => (await box.store.findSchedule(id))?.lastError != null;
+  await eventually(isFired, { what: "its fire" });
+});
+
+test.concurrent("of old fires all are forgotten, however many there are", async () => {
+  await using box = await openStore();
+  const id = await insertDue(box);
+  await box.pool.query(
+    `insert into schedule_fires (schedule_id, fire_at, task_id, fired_at)
+     select $1, now() - n * interval '1 s', $1, now() - interval '31 days' from generate_series(1, 20001) n`,
+    [id],
+  );
+  await using scheduler = startScheduler(box);
+  const isOver = async () => {
+    scheduler.ring();
+    const { rows } = await box.pool.query("select from schedule_fires limit 1");
+    return rows.length === 0;
+  };
+  await eventually(isOver, { what: "the end of the fires" });
+});
