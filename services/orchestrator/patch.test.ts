@@ -222,18 +222,21 @@ test.each<[string, Partial<Task>, boolean, string]>([
 
 const given = approvalWith({ decidedBy: "person:x", decidedAt: bornAt });
 const ofAgent = approvalWith({ requestedBy: "agent:a" });
+const approved = { isApproved: true };
 
 test.each<[string, Task, object, boolean]>([
   ["that waits for its approval", inState("waiting", { waitingFor: "approval", approval: approvalWith() }), {}, true],
-  ["that was approved and has not begun", inState("queued", { approval: given }), {}, false],
-  ["that was approved and runs", inState("running", { approval: given }), {}, false],
   [
-    "that ended after its approval",
-    inState("failed", { approval: given, finishedAt: bornAt }),
-    { isApproved: true },
-    false,
+    "that waits for another one",
+    inState("waiting", { waitingFor: "approval", approval: approvalWith() }),
+    approved,
+    true,
   ],
-  ["that was rejected", inState("canceled", { approval: given, finishedAt: bornAt }), {}, true],
+  ["that was approved and has not begun", inState("queued", { approval: given }), approved, false],
+  ["that was approved and runs", inState("running", { approval: given }), approved, false],
+  ["that was approved and whose agent has a question", inState("waiting", { approval: ofAgent }), approved, false],
+  ["that ended after its approval", inState("failed", { approval: given }), approved, false],
+  ["that was rejected", inState("canceled", { approval: given }), {}, true],
   ["that a person made of a careful type", inState("queued"), { isCareful: true }, false],
   ["whose agent was refused a step of it", inState("canceled", { approval: ofAgent }), { isCareful: true }, false],
   ["that nobody had to agree to", inState("queued"), {}, true],

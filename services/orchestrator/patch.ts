@@ -114,11 +114,14 @@ function judgeTransition(task: Task, wanted: TaskStatus, patch: PatchBody): stri
   return null;
 }
 
-/** Whether a person agreed to this very payload, by an approval or by making a task of a careful type, and somebody else asks. */
-function isBound({ approval, finishedAt }: Task, { isPerson, isApproved, isCareful }: By): boolean {
-  if (isPerson) return false;
-  if (approval !== null && approval.decidedAt !== null) return finishedAt === null || isApproved;
-  return isCareful && (approval === null || isAskedByAgent(approval));
+/**
+ * Whether a person agreed to this very payload, by an approval or by making a task of a careful type, and somebody else asks. One
+ * that waits to be decided is not bound: it is decided as it then is. But what its agent asks in a run is not about the payload.
+ */
+function isBound({ approval, waitingFor }: Task, { isPerson, isApproved, isCareful }: By): boolean {
+  const isOfRun = approval === null || isAskedByAgent(approval);
+  if (isPerson || (waitingFor === "approval" && !isOfRun)) return false;
+  return isApproved || (isCareful && isOfRun);
 }
 
 /** In the middle of a run, not before it. */

@@ -130,3 +130,15 @@ test.concurrent("a service that sends both credentials still speaks for the pers
   const reply = await box.call(`/task/${task.id}/approve`, { method: "POST", body, headers, as: "service" });
   expect(reply).toMatchObject({ status: 200, body: { approval: { decidedBy: "telegram:77" } } });
 });
+
+test.concurrent("an agent's question does not make what was approved open to others", async () => {
+  await using box = await startOrchestrator();
+  await using agent = await startAgent(() => ({ waiting: { for: "input", prompt: "which?" } }));
+  await box.register(agent, [{}]);
+  const { id } = await box.post(waiting);
+  await box.call(`/task/${id}/approve`, { method: "POST", body: { ifVersion: 1 } });
+  const { version } = await box.until(id, (now) => now.waitingFor === "input");
+  const body = { ifVersion: version, payload: { other: true } };
+  expect((await box.call(`/task/${id}`, { method: "PATCH", body, as: "service" })).status).toBe(403);
+  expect((await box.call(`/task/${id}`, { method: "PATCH", body })).status).toBe(200);
+});

@@ -61,7 +61,7 @@ async function changeLocked<R>(
   const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
   if (locked === null) return { kind: "missing" };
   const { task: before } = locked;
-  const isApproved = before.finishedAt !== null && before.approval !== null && (await wasApproved(db, id));
+  const isApproved = before.approval !== null && (await wasApproved(db, id));
   const decision = decide({ ...locked, isApproved });
   if (decision.kind === "refuse") return { kind: "refused", because: decision.because, task: before };
   if (decision.kind === "keep") return { kind: "kept", task: before };
