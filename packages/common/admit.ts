@@ -36,7 +36,9 @@ export function admit(request: IncomingMessage, rules: AdmitRules): Principal | 
 /** One for the process: a guesser is one guesser, whichever route or socket they try. */
 const logins = buildLoginLimit();
 
-function identify(request: IncomingMessage, { credentials, queryAuth }: AdmitRules): Principal | null {
+function identify(request: IncomingMessage, { credentials, ...rules }: AdmitRules): Principal | null {
+  // Many put Base64 into a URL as it is, and its plus signs have been read as spaces, which it never has.
+  const queryAuth = rules.queryAuth?.replaceAll(" ", "+") ?? null;
   const guess = request.headers.authorization ?? queryAuth;
   if (guess === null) return authorize(request.headers, credentials);
   const { "x-internal-key": key, "x-on-behalf-of": user } = request.headers;

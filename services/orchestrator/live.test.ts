@@ -140,6 +140,20 @@ test.concurrent("who may not, or asks for nonsense, is refused at the handshake"
   }
 });
 
+test.concurrent("?auth= is taken as Base64 writes it, plus signs and all", async () => {
+  const pass = ">>>>>>>>>>>>";
+  await using box = await startOrchestrator({ env: { BASIC_AUTH_PASS: pass } });
+  const auth = Buffer.from(`operator:${pass}`).toString("base64");
+  expect(auth).toContain("+");
+  for (const query of [`?auth=${auth}`, `?auth=${encodeURIComponent(auth)}`]) {
+    await using client = connect(box, query, {});
+    await client.hello();
+    const abort = new AbortController();
+    expect((await fetch(`${box.url}/stream${query}`, { signal: abort.signal })).status).toBe(200);
+    abort.abort();
+  }
+});
+
 test.concurrent("the stream of server-sent events carries the same frames and resumes by Last-Event-ID", async () => {
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => ({ result: 1 }));
