@@ -1,7 +1,9 @@
 import { freshDatabase } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import type pg from "pg";
 import { expect, test } from "vitest";
 import type { FreeSlot } from "../slots.ts";
+import type { StoredPlain } from "../store/insert-plain.ts";
 import { findTask } from "../store/read-tasks.ts";
 import type { Claimed } from "../store/rows.ts";
 import { newTask } from "../store.fixture.ts";
@@ -146,4 +148,25 @@ test.concurrent("a statement that fails gives every slot back, and nothing begin
   const { insertAll, begun, given } = openQueue(db.pool, [slotOf("work")]);
   await expect(insertAll(newTask({ payload: { bad: "\u0000" } }))).rejects.toThrow();
   expect({ begun, given }).toEqual({ begun: [], given: [slotOf("work")] });
+});
+
+test.concurrent("what waited too long behind a database that hangs is refused, not stored behind its caller's back", async () => {
+  const hanging: PromiseWithResolvers<Map<string, StoredPlain>>[] = [];
+  const insertPlainTasks = () => {
+    const answer = Promise.withResolvers<Map<string, StoredPlain>>();
+    hanging.push(answer);
+    return answer.promise;
+  };
+  const store = { insertPlainTasks, insertTask: async () => null };
+  const dispatcher = { reserve: () => [], giveBack: () => undefined, start: () => undefined };
+  const queue = buildInsertQueue({ store, dispatcher, owner: "orchestrator-1", patienceMs: 1_000 });
+  const written = Promise.allSettled(Array.from({ length: 200 }, () => queue.insert(newTask({}))));
+  await eventually(() => hanging.length === 2, { what: "two statements" });
+  const late = queue.insert(newTask({}));
+  const asked = performance.now();
+  await eventually(() => performance.now() - asked > 1_100, { what: "its patience" });
+  for (const { reject } of hanging) reject(new Error("Query read timeout"));
+  await expect(late).rejects.toMatchObject({ code: "unavailable", status: 503 });
+  expect((await written).every(({ status }) => status === "rejected")).toBe(true);
+  expect(hanging).toHaveLength(2);
 });

@@ -13,17 +13,23 @@
 
 import { buildBatches } from "@signalbox/common/batches.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import { isTransient } from "@signalbox/common/errors.ts";
+import { isTransient, unavailable } from "@signalbox/common/errors.ts";
 import { leaseMs } from "../lease.ts";
 import type { NewTask } from "../new-task.ts";
 import { isPlain, type StoredPlain } from "../store/insert-plain.ts";
 import type { Store } from "../store.ts";
 import type { Dispatcher } from "./dispatch.ts";
 
-type Waiting = { task: NewTask; resolve(stored: Inserted | null): void; reject(error: unknown): void };
+type Waiting = {
+  task: NewTask;
+  since: number;
+  resolve(stored: Inserted | null): void;
+  reject(error: unknown): void;
+};
 
 const maxBatch = 100;
 const maxWrites = 2;
+const defaultPatienceMs = 5_000;
 
 /** What was stored, as it was when it was made. `isStarted`: it runs already, and nobody need look for it. */
 export type Inserted = { task: Task; isStarted: boolean };
@@ -39,13 +45,15 @@ export type InsertQueueOptions = {
   store: Pick<Store, "insertTask" | "insertPlainTasks">;
   dispatcher: Pick<Dispatcher, "reserve" | "giveBack" | "start">;
   owner: string;
+  /** Whoever waits longer for a statement to begin is refused. */
+  patienceMs?: number;
 };
 
 export function buildInsertQueue(options: InsertQueueOptions): InsertQueue {
   const queue: Waiting[] = [];
   const { schedule, underWay } = buildBatches({
     writesAtOnce: maxWrites,
-    take: () => queue.splice(0, maxBatch),
+    take: () => takeBatch(queue, options.patienceMs ?? defaultPatienceMs),
     write: (batch) => write(options, batch),
   });
 
@@ -56,12 +64,21 @@ export function buildInsertQueue(options: InsertQueueOptions): InsertQueue {
         return stored && { task: stored, isStarted: false };
       }
       return await new Promise((resolve, reject) => {
-        queue.push({ task, resolve, reject });
+        queue.push({ task, since: performance.now(), resolve, reject });
         schedule();
       });
     },
     underWay,
   };
+}
+
+/** Behind a database that hangs, each statement takes long to fail: what waited too long is not given another. */
+function takeBatch(queue: Waiting[], patienceMs: number): Waiting[] {
+  const late = performance.now() - patienceMs;
+  const fresh = queue.findIndex(({ since }) => since >= late);
+  for (const { reject } of queue.splice(0, fresh < 0 ? queue.length : fresh))
+    reject(unavailable("The database takes too long; nothing was stored, try again shortly.", 1));
+  return queue.splice(0, maxBatch);
 }
 
 /** Never rejects: a failure goes to those whom it concerns. */
