@@ -124,3 +124,16 @@ test.concurrent("a moment may be told with any offset that RFC 3339 has", async 
     body: { at: "2091-01-01T23:59:00.000Z", nextAt: "2091-01-01T23:59:00.000Z" },
   });
 });
+
+test.concurrent("a schedule makes no task with a member that its type has come to call a secret", async () => {
+  await using box = await startOrchestrator({ env: { SECRETS_KEY: "k".repeat(32) } });
+  const agent = { url: "http://127.0.0.1:9" };
+  await box.register(agent, [{}]);
+  const task = { type: "work", payload: { pin: "12-34" } };
+  const made = await make(box, { everySeconds: 3600, task });
+  const payloadSchema = { type: "object", properties: { pin: { type: "string", writeOnly: true } } };
+  await box.register(agent, [{ payloadSchema }]);
+  const run = await box.call(`/schedules/${made.body.id}/run`, { method: "POST" });
+  expect(run).toMatchObject({ status: 422, body: { error: { message: expect.stringContaining("/pin") } } });
+  expect((await box.call<Items<unknown>>("/tasks")).body.items).toEqual([]);
+});

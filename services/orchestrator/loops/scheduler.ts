@@ -7,6 +7,7 @@ import { newTrace } from "@signalbox/common/trace.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { type NewTask, toNewTask } from "../new-task.ts";
 import { planFires } from "../schedule.ts";
+import { findSecretMembers } from "../secret-members.ts";
 import type { Store } from "../store.ts";
 import type { TypeEntry } from "../type-book.ts";
 import type { TypeCatalog } from "./type-catalog.ts";
@@ -98,8 +99,12 @@ async function judge(
   // PostgreSQL would refuse it, and with it the turn of whatever else is due.
   if (parentId !== undefined && (await store.findTask(parentId)) === null)
     return `there is no task ${parentId} that it could be below`;
+  const given = payload === undefined ? {} : payload;
+  // The type's schema may have become stricter since the schedule was written.
+  const [secret] = type.payloadSchema === null ? [] : findSecretMembers(type.payloadSchema, given);
+  if (secret !== undefined) return `${secret} of its payload is a secret by now, which a schedule cannot hold`;
   try {
-    catalog.checkPayload(type, payload === undefined ? {} : payload);
+    catalog.checkPayload(type, given);
     return null;
   } catch (error) {
     if (error instanceof ApiError) return error.message;
