@@ -3,6 +3,7 @@ import type { AgentType } from "@signalbox/common/contracts/agent.ts";
 /** A live agent instance as routing sees it. */
 export type LiveAgent = { name: string; instance: string; url: string; types: AgentType[] };
 
+/** One free slot of one live agent instance for one type. */
 export type FreeSlot = { type: string; agent: string; instance: string };
 
 const defaultConcurrency = 10;

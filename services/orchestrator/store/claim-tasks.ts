@@ -1,8 +1,6 @@
 import { many, prepared, type Queryable, sql } from "@signalbox/common/sql.ts";
+import type { FreeSlot } from "../slots.ts";
 import { type Claimed, claimedColumns, toClaimed } from "./rows.ts";
-
-/** One free slot of one live agent instance for one type. */
-export type Slot = { type: string; agent: string; instance: string };
 
 /**
  * Claims the best ready tasks for the free slots: per type by priority, due time and number, at most one a slot. Attempt,
@@ -15,7 +13,7 @@ export type Slot = { type: string; agent: string; instance: string };
  */
 export function claimTasks(
   db: Queryable,
-  slots: readonly Slot[],
+  slots: readonly FreeSlot[],
   lease: { owner: string; ms: number },
 ): Promise<Claimed[]> {
   const perType = new Map<string, number>();
