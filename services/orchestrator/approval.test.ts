@@ -4,7 +4,7 @@ import { planDecision, planExpiry, planInput } from "./approval.ts";
 import { approvalWith, bornAt, taskWith } from "./task.fixture.ts";
 
 const asked = taskWith({ status: "waiting", waitingFor: "approval", approval: approvalWith(), version: 3 });
-const approve = { verdict: "approve", ifVersion: 3, note: null, actor: "person:operator" } as const;
+const approve = { verdict: "approve", ifVersion: 3, note: null, actor: "person:operator", isLate: false } as const;
 const reject = { ...approve, verdict: "reject" } as const;
 
 test("approving queues the task, names who decided, and keeps its own time if it has not begun", () => {
@@ -47,6 +47,13 @@ test.each([1, 2, 4])("a decision about version %d of version 3 decides nothing",
       because: { code: "version_conflict", currentVersion: 3 },
     });
   }
+});
+
+test("nothing is approved or rejected when the approval has expired", () => {
+  for (const decision of [approve, reject])
+    expect(planDecision(asked, { ...decision, isLate: true })).toMatchObject({
+      because: { code: "illegal_transition" },
+    });
 });
 
 const elsewhere: Partial<Task>[] = [

@@ -2,12 +2,23 @@ import type { Task } from "@signalbox/common/contracts/task.ts";
 import { type Next, type Plan, type Refusal, toKept } from "./patch.ts";
 
 /** What a person decided about a task that waits for them, and the version that they saw. */
-export type DecisionByPerson = { verdict: "approve" | "reject"; ifVersion: number; note: string | null; actor: string };
+export type DecisionByPerson = {
+  verdict: "approve" | "reject";
+  ifVersion: number;
+  note: string | null;
+  actor: string;
+  /** The approval has expired by the database's clock, though nobody has failed the task yet. */
+  isLate: boolean;
+};
 
 /** Approve and reject, bound to the version that was on screen. When it was decided is the database's to say. */
 export function planDecision(task: Task, decision: DecisionByPerson): Plan {
   const refusal = judgeWaiting(task, decision.ifVersion, "approval");
   if (refusal !== null) return { kind: "refuse", because: refusal };
+  if (decision.isLate) {
+    const message = `the approval of task ${task.id} expired at ${task.approval?.expiresAt ?? "its time"}; nothing was decided`;
+    return { kind: "refuse", because: { code: "illegal_transition", message } };
+  }
   const approval = task.approval && { ...task.approval, decidedBy: decision.actor };
   const data = decision.note === null ? {} : { note: decision.note };
   if (decision.verdict === "approve") {

@@ -113,8 +113,8 @@ const decideTask = (verdict: "approve" | "reject") => (context: Context) =>
       await ensurePerson(context, principal);
       const ifVersion = parseSeenVersion(headers["if-match"], body.ifVersion);
       const decision = { verdict, ifVersion, note: body.note ?? null, actor };
-      const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task }) =>
-        planDecision(task, decision),
+      const changed = await context.store.changeTask<Refusal>(params.id, actor, ({ task, isLate }) =>
+        planDecision(task, { ...decision, isLate }),
       );
       const { task } = toChangedTask(params.id, changed);
       context.changed({ claimable: true, timed: true });

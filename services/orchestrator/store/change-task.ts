@@ -8,6 +8,7 @@ import {
   type Pool,
   type Queryable,
   type Row,
+  rawSql,
   sql,
   transaction,
 } from "@signalbox/common/sql.ts";
@@ -26,7 +27,11 @@ export type Changed<R> =
   | { kind: "kept" | "changed"; task: Task };
 
 /** A task under lock, with what a rule may need beyond what people see. */
-export type Locked = RetryTerms & { task: Task };
+export type Locked = RetryTerms & {
+  task: Task;
+  /** What it waits for has expired. */
+  isLate: boolean;
+};
 
 /**
  * Changes one task by a pure rule: its key is locked, then its row, then the rule sees it, then row, event and line are written,
@@ -39,7 +44,7 @@ export async function changeTask<R>(
   decide: (locked: Locked) => Decision<R>,
 ): Promise<Changed<R>> {
   // Whoever comes too late already is told without waiting in line for the row.
-  const early = await maybeOne(pool, toLocked, sql`select * from tasks where id = ${id}`);
+  const early = await maybeOne(pool, toLocked, sql`select *, ${late} from tasks where id = ${id}`);
   if (early === null) return { kind: "missing" };
   const verdict = decide({ ...early, isApproved: false });
   if (verdict.kind === "refuse" && early.task.finishedAt === null) {
@@ -58,7 +63,7 @@ async function changeLocked<R>(
   decide: (locked: Locked) => Decision<R>,
 ): Promise<Changed<R>> {
   await exec(db, sql`select key_lock(array(select concurrency_key from tasks where id = ${id}))`);
-  const locked = await maybeOne(db, toLocked, sql`select * from tasks where id = ${id} for update`);
+  const locked = await maybeOne(db, toLocked, sql`select *, ${late} from tasks where id = ${id} for update`);
   if (locked === null) return { kind: "missing" };
   const { task: before } = locked;
   const isApproved = before.approval !== null && (await wasApproved(db, id));
@@ -72,8 +77,11 @@ async function changeLocked<R>(
   return { kind: "changed", task };
 }
 
+/** By the clock, because the transaction may have waited for the row. */
+const late = rawSql("coalesce(waits_until < clock_timestamp(), false) as is_late");
+
 function toLocked(row: Row): Omit<Locked, "isApproved"> {
-  return { task: toTask(row), attemptBudget: row.attempt_budget as number };
+  return { task: toTask(row), attemptBudget: row.attempt_budget as number, isLate: row.is_late as boolean };
 }
 
 /** A statement of its own, after the row's lock, so that it sees a decision that was waited for. */
