@@ -36,6 +36,25 @@ test.concurrent("an event becomes a run whose raw original only the agent sees",
   expect((await box.call<Items<Task>>("/tasks?q=secret")).body.items).toEqual([]);
 });
 
+test.concurrent.each([["plain words"], [[1, 2]], [null]])(
+  "a payload that a person made %j reaches the agent as it is",
+  async (payload) => {
+    await using box = await startOrchestrator();
+    await using agent = await startAgent(() => (agent.calls.length === 1 ? undefined : { result: 1 }));
+    await box.register(agent, [{ type: "chat" }]);
+    const send = (text: string) =>
+      box.call<Run>("/v1/events", { method: "POST", body: event({ text, raw: { text } }) });
+    await send("first");
+    const { run_id: id } = (await send("second")).body;
+    await agent.called(1);
+    expect((await box.call(`/task/${id}`, { method: "PATCH", body: { ifVersion: 1, payload } })).status).toBe(200);
+    const [first] = agent.calls;
+    if (first) reply(first.response, 200, { result: 1 });
+    await box.until(id, (task) => task.status === "completed");
+    expect(agent.calls[1]?.payload).toEqual(payload);
+  },
+);
+
 test.concurrent("events are told apart by version, type and key, and a person's are limited", async () => {
   await using box = await startOrchestrator({ env: { RATE_LIMIT_USER_PER_MINUTE: "3" } });
   await box.register({ url: "http://127.0.0.1:9" }, [{ type: "chat" }]);

@@ -138,13 +138,19 @@ function readPayload(
 ): { kind: "read"; value: unknown } | { kind: "unreadable"; message: string } {
   try {
     const value = unsealPayload(task.payload, secrets, { key, taskId: task.id });
-    return { kind: "read", value: raw === null || raw === undefined ? value : { ...(value as object), raw } };
+    return { kind: "read", value: withRaw(value, raw) };
   } catch {
     return {
       kind: "unreadable",
       message: "the payload's secrets cannot be decrypted: SECRETS_KEY is missing or is another one",
     };
   }
+}
+
+/** Beside the payload's members; a payload that has none, because a person wrote another, goes as it is. */
+function withRaw(payload: unknown, raw: unknown): unknown {
+  const hasMembers = typeof payload === "object" && payload !== null && !Array.isArray(payload);
+  return raw === null || raw === undefined || !hasMembers ? payload : { ...payload, raw };
 }
 
 function toRequest({ task, input, hasInput }: Claimed, payload: unknown): RunRequest {
