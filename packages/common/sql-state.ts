@@ -8,5 +8,6 @@ export function sqlState(error: unknown): string | null {
 export const sqlStates = {
   uniqueViolation: "23505",
   foreignKeyViolation: "23503",
+  lockNotAvailable: "55P03",
   queryCanceled: "57014",
 } as const;

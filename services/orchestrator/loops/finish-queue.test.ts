@@ -116,7 +116,6 @@ test.concurrent("a row that somebody else has locked delays its own result alone
   const claimed = await claimMany(box, 5);
   const unlock = await lockRow(box, claimed[3]?.task.id);
   const { queue, errors } = queueOf(box);
-  const startedAt = performance.now();
   const locked = queue.end(finishOf(claimed[3] ?? never()));
   const others = claimed.filter((_, at) => at !== 3).map((one) => queue.end(finishOf(one)));
   expect(new Set(await Promise.all(others))).toEqual(new Set(["ended"]));
@@ -124,7 +123,6 @@ test.concurrent("a row that somebody else has locked delays its own result alone
   await box.insert();
   const [late] = await box.claim(1);
   expect(await queue.end(finishOf(late ?? never()))).toBe("ended");
-  expect(performance.now() - startedAt).toBeLessThan(20_000);
   expect(errors.length).toBeGreaterThan(0);
   await unlock();
   expect(await locked).toBe("ended");

@@ -156,6 +156,21 @@ test.concurrent("several late joiners of several keys stand in order", async () 
   expect(await box.line("b")).toEqual([head, behind, behind, behind]);
 });
 
+test.concurrent("a key that somebody holds keeps no late joiner of another key out of its line", async () => {
+  await using box = await open();
+  for (const key of ["a", "b", "c"]) await box.insert({ concurrencyKey: key, runAt: ahead() });
+  await box.pool.query("update tasks set run_at = now()");
+  const holder = await box.pool.connect();
+  await holder.query("begin");
+  await holder.query("select key_lock(array['b'])");
+  expect(await box.store.joinDue(10)).toBe(2);
+  expect(await box.line("b")).toEqual([out]);
+  await holder.query("rollback");
+  holder.release();
+  expect(await box.store.joinDue(10)).toBe(1);
+  for (const key of ["a", "b", "c"]) expect(await box.line(key)).toEqual([head]);
+});
+
 test.concurrent("a patched time moves a task out of its line and back into its place by creation", async () => {
   await using box = await open();
   const first = await box.insert({ concurrencyKey: "k" });

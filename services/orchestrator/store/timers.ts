@@ -1,4 +1,5 @@
 import { exec, many, one, type Pool, type Queryable, sql, transaction } from "@signalbox/common/sql.ts";
+import { sqlState, sqlStates } from "@signalbox/common/sql-state.ts";
 
 /** Makes waiting-for-time tasks claimable whose time has come (no line changes, so no key lock); how many. */
 export function wakeDue(db: Queryable, limit: number): Promise<number> {
@@ -14,11 +15,16 @@ export function wakeDue(db: Queryable, limit: number): Promise<number> {
   );
 }
 
-/** Puts tasks with a key into their lines when their own time has come; how many. */
+type Due = { id: string; key: string };
+
+/**
+ * Puts tasks with a key into their lines when their own time has come; how many. A key that somebody holds for long is left for the
+ * next time, and holds up no other.
+ */
 export async function joinDue(pool: Pool, limit: number): Promise<number> {
   const due = await many(
     pool,
-    (row) => ({ id: row.id as string, key: row.concurrency_key as string }),
+    (row): Due => ({ id: row.id as string, key: row.concurrency_key as string }),
     sql`
     select id, concurrency_key from tasks
      where status = 'queued' and not ready and line is distinct from 2 and run_at <= now()
@@ -26,13 +32,27 @@ export async function joinDue(pool: Pool, limit: number): Promise<number> {
      order by run_at limit ${limit}`,
   );
   if (due.length === 0) return 0;
-  return transaction(pool, async (db) => {
+  const joined = await tryToJoin(pool, due);
+  if (joined !== null) return joined;
+  let sum = 0;
+  for (const ofKey of Map.groupBy(due, ({ key }) => key).values()) sum += (await tryToJoin(pool, ofKey)) ?? 0;
+  return sum;
+}
+
+/** null when somebody holds what it needs. */
+async function tryToJoin(pool: Pool, due: readonly Due[]): Promise<number | null> {
+  const joined = transaction(pool, async (db) => {
+    await exec(db, sql`set local lock_timeout = '250ms'`);
     await exec(db, sql`select key_lock(${due.map((row) => row.key)}::text[])`);
     return one(
       db,
       (row) => row.joined as number,
       sql`select join_lines(${due.map((row) => row.id)}::uuid[]) as joined`,
     );
+  });
+  return joined.catch((error: unknown) => {
+    if (sqlState(error) === sqlStates.lockNotAvailable) return null;
+    throw error;
   });
 }
 
