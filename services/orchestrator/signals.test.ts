@@ -1,7 +1,7 @@
 import type { Run } from "@signalbox/common/contracts/run.ts";
 import type { TaskStats } from "@signalbox/common/contracts/stats.ts";
 import type { Task } from "@signalbox/common/contracts/task.ts";
-import type { TraceTree } from "@signalbox/common/contracts/trace.ts";
+import type { TaskTree, TraceTree } from "@signalbox/common/contracts/trace.ts";
 import { expect, test } from "vitest";
 import { type Items, reply, startAgent, startOrchestrator } from "./orchestrator.fixture.ts";
 
@@ -157,6 +157,28 @@ test.concurrent("secrets without a key to keep them are refused, and nothing is 
     status: 503,
   });
   expect((await box.call<Items<Task>>("/tasks")).body.items).toEqual([]);
+});
+
+test.concurrent("a tree that is too large to be shown says so, and where the rest is", async () => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [{}]);
+  const parent = await box.post({ type: "work", runAt: "2199-01-01T00:00:00Z" });
+  const addChildren = (count: number) =>
+    box.database.pool.query(
+      `insert into tasks (id, type, source, status, payload, trace_id, max_attempts, attempt_budget, run_at, timeout_ms, ready, parent_id)
+       select gen_random_uuid(), type, source, status, payload, trace_id, 3, 3, run_at, timeout_ms, false, id
+         from tasks, generate_series(1, $2) where id = $1`,
+      [parent.id, count],
+    );
+  const tree = async () => (await box.call<TaskTree>(`/task/${parent.id}/tree`)).body;
+  await addChildren(999);
+  expect(await tree()).toMatchObject({ task: { id: parent.id }, children: { length: 999 } });
+  expect(await tree()).not.toHaveProperty("notes");
+  await addChildren(1);
+  expect(await tree()).toMatchObject({
+    children: { length: 999 },
+    notes: [expect.stringContaining("GET /tasks?parentId=")],
+  });
 });
 
 test.concurrent("tree, statistics and trace tell of a task with children", async () => {

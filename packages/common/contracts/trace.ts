@@ -32,7 +32,16 @@ export type AgentCall = Static<typeof AgentCall>;
 /** A node again; JSON Schema's recursion is left out, because no client generator agrees with another about it. */
 const Same = Type.Unknown({ description: "the shape of the node that holds it" });
 
-export const TaskTree = Type.Object({ task: Task, children: Type.Array(Same) }, closed);
+export const TaskTree = Type.Object(
+  {
+    task: Task,
+    children: Type.Array(Same),
+    notes: Type.Optional(Type.Array(Type.String(), { description: "what is not in it, and where that is" })),
+  },
+  closed,
+);
+
+export type TaskTree = Static<typeof TaskTree>;
 
 export type TaskNode = { task: Static<typeof Task>; children: TaskNode[] };
 

@@ -10,6 +10,7 @@ import { bucketWidthMs, parseWindow } from "../window.ts";
 import { TaskId } from "./task-id.ts";
 
 const maxTreeTasks = 1_000;
+const cutNote = `There are more than ${maxTreeTasks} tasks below this one, and not all are shown; GET /tasks?parentId=… lists the children of one.`;
 const maxTraceEvents = 10_000;
 
 export const getTaskTree = ({ store }: Context) =>
@@ -22,9 +23,10 @@ export const getTaskTree = ({ store }: Context) =>
     params: TaskId,
     replies: { 200: TaskTree },
     async handle({ params }) {
-      const tree = toTaskTree(await store.listTree(params.id, maxTreeTasks), params.id.toLowerCase());
+      const tasks = await store.listTree(params.id, maxTreeTasks + 1);
+      const tree = toTaskTree(tasks.slice(0, maxTreeTasks), params.id.toLowerCase());
       if (tree === null) throw notFound("task", params.id);
-      return { status: 200, body: tree };
+      return { status: 200, body: tasks.length > maxTreeTasks ? { ...tree, notes: [cutNote] } : tree };
     },
   });
 
