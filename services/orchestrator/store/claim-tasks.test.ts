@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { lease, type OpenStore, openStore } from "../store.fixture.ts";
+import { finishOf, lease, type OpenStore, openStore } from "../store.fixture.ts";
 import { claimTasks } from "./claim-tasks.ts";
 
 const seqsOf = (claimed: { task: { payload: unknown } }[]) => claimed.map(({ task }) => task.payload);
@@ -49,6 +49,24 @@ test.concurrent("many claims at once never take a task twice", async () => {
   expect(ids.length + rest.length).toBe(120);
   const { rows } = await box.pool.query("select count(*)::int as started from task_events where kind = 'started'");
   expect(rows).toEqual([{ started: 120 }]);
+});
+
+test.concurrent("a claim that began before the end of the task ahead, and saw it, starts the next one after that end", async () => {
+  await using box = await openStore();
+  for (let at = 0; at < 2; at++) await box.insert({ concurrencyKey: "k" });
+  const [first] = await box.claim(1);
+  if (!first) throw new Error("a run was expected");
+  const late = await box.pool.connect();
+  await late.query("begin");
+  await late.query("select now()");
+  await box.store.finishAttempts([finishOf(first)]);
+  const [next] = await claimTasks(late, [{ type: "work", agent: "agent", instance: "agent-1" }], lease);
+  await late.query("commit");
+  late.release();
+  const ended = await box.store.findTask(first.task.id);
+  const [end, start] = [ended?.finishedAt, next?.task.startedAt].map((text) => Date.parse(text ?? ""));
+  expect(start).toBeGreaterThanOrEqual(end ?? Number.NaN);
+  expect(next?.task.updatedAt).toBe(next?.task.startedAt);
 });
 
 /** 20,000 tasks that are ready and 20,000 that have ended, made in bulk: on a busy machine that outlasts what a statement may take. */

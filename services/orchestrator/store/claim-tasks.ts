@@ -9,6 +9,7 @@ import { type Claimed, claimedColumns, toClaimed } from "./rows.ts";
  * The limits go in by type, so a type without slots is not looked at and cannot hold up another. What was picked goes through
  * arrays, which the planner takes for ten rows whatever is in them: joined directly, it guesses a tenth of the table and scans
  * it; with `id = any(array(…))` beside the join it looks every id up for every row.
+ * A run starts by the clock and not by the statement's own time, which may lie before the end of the task that it saw go ahead.
  * `n > 0` always holds; it makes the kept plan (see `prepared`) look as cheap to PostgreSQL as it is.
  */
 export function claimTasks(
@@ -44,10 +45,10 @@ export function claimTasks(
     ), started as (
       update tasks t
          set status = 'running', ready = false, attempt = attempt + 1, version = version + 1, agent = placed.agent,
-             agent_instance = placed.instance, started_at = now(), updated_at = now(), progress = null,
+             agent_instance = placed.instance, started_at = moment.at, updated_at = moment.at, progress = null,
              lease_id = gen_random_uuid(), lease_owner = ${lease.owner}, lease_until = now() + ${lease.ms} * interval '1 ms'
         from unnest(array(select id from placed), array(select agent from placed), array(select instance from placed))
-             as placed (id, agent, instance)
+             as placed (id, agent, instance), (select clock_timestamp() as at) moment
        where t.id = placed.id
       returning t.*, task_state(t) as state
     ), noted as (
