@@ -89,7 +89,10 @@ export function fact(title: string, run: () => Promise<void>): void {
       // What the network says of an answer that a check provoked is no fault of the page.
       expect(
         complaints.filter(
-          (text) => !/status of 409|ERR_CONNECTION_(?:REFUSED|RESET)|WebSocket connection to/.test(text),
+          (text) =>
+            !/status of 409|ERR_(?:CONNECTION_REFUSED|CONNECTION_RESET|EMPTY_RESPONSE)|WebSocket connection to/.test(
+              text,
+            ),
         ),
       ).toEqual([]);
     } finally {
