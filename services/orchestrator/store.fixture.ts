@@ -4,6 +4,7 @@ import type { Task } from "@signalbox/common/contracts/task.ts";
 import { buildPool, type Queryable } from "@signalbox/common/sql.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { type NewTask, toNewTask } from "./new-task.ts";
 import { insertTask } from "./store/create-task.ts";
 import type { Finish, Outcome } from "./store/finish-attempts.ts";
@@ -49,6 +50,14 @@ export async function openStore(clusterUrl?: string, max = 20) {
     claim(count: number, type = "work"): Promise<Claimed[]> {
       const slots = Array.from({ length: count }, () => ({ type, agent: "agent", instance: "agent-1" }));
       return store.claimTasks(slots, lease);
+    },
+    /** Nothing is left in a table that somebody clears; `ring` asks for the next look. */
+    async cleared(table: string, ring: () => void): Promise<void> {
+      const isEmpty = async () => {
+        ring();
+        return (await database.pool.query(`select from ${table} limit 1`)).rows.length === 0;
+      };
+      await eventually(isEmpty, { what: `the end of ${table}` });
     },
     /** Place in line and readiness of each task of a key, in order of creation. */
     async line(key: string): Promise<[number | null, boolean][]> {

@@ -66,10 +66,5 @@ test.concurrent("of old fires all are forgotten, however many there are", async 
     [id],
   );
   await using scheduler = startScheduler(box);
-  const isOver = async () => {
-    scheduler.ring();
-    const { rows } = await box.pool.query("select from schedule_fires limit 1");
-    return rows.length === 0;
-  };
-  await eventually(isOver, { what: "the end of the fires" });
+  await box.cleared("schedule_fires", scheduler.ring);
 });

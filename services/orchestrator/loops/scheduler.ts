@@ -10,13 +10,11 @@ import { planFires } from "../schedule.ts";
 import { findSecretMembers } from "../secret-members.ts";
 import type { Store } from "../store.ts";
 import type { TypeEntry } from "../type-book.ts";
+import { toPauseMs } from "./pause.ts";
 import type { TypeCatalog } from "./type-catalog.ts";
 
-const pollMs = 5_000;
 const sweepMs = 3_600_000;
 const retryMs = 1_000;
-/** What is due and was left is being fired by another orchestrator, and looked for again after this. */
-const lockedMs = 50;
 const maxForgotten = 10_000;
 
 export type Scheduler = {
@@ -71,8 +69,7 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
       // When there is more, the next look goes on.
       if ((await store.forgetFires(maxForgotten)) === maxForgotten) sweptAt = Number.NEGATIVE_INFINITY;
     }
-    const dueMs = (await store.nextFireInMs()) ?? pollMs;
-    return dueMs === 0 ? lockedMs : Math.min(dueMs, pollMs * (0.9 + 0.2 * Math.random()));
+    return toPauseMs(await store.nextFireInMs());
   }
 
   return {

@@ -75,10 +75,5 @@ test.concurrent("of old idempotency keys all are forgotten, however many there a
     [id],
   );
   await using timers = startTimers(box);
-  const isOver = async () => {
-    timers.ring();
-    const { rows } = await box.pool.query("select from idempotency_keys limit 1");
-    return rows.length === 0;
-  };
-  await eventually(isOver, { what: "the end of the keys" });
+  await box.cleared("idempotency_keys", timers.ring);
 });

@@ -3,14 +3,12 @@ import type { Log } from "@signalbox/common/log.ts";
 import { buildBell } from "@signalbox/common/tail.ts";
 import { planExpiry } from "../approval.ts";
 import type { Store } from "../store.ts";
+import { toPauseMs } from "./pause.ts";
 
-const pollMs = 5_000;
 const sweepMs = 60_000;
 const batch = 500;
 /** Joining takes a lock for each key. */
 const joinBatch = 200;
-/** What is due and was left is locked by somebody, and looked for again after this. */
-const lockedMs = 50;
 const maxForgottenKeys = 10_000;
 const maxForgottenBodies = 200;
 
@@ -27,8 +25,7 @@ export function buildTimers({ store, log, onReady }: { store: Store; log: Log; o
     if (woken === batch || joined === joinBatch) return 0;
     await expireApprovals();
     if (performance.now() - sweptAt > sweepMs) await sweep();
-    const dueMs = (await store.nextDueMs()) ?? pollMs;
-    return dueMs === 0 ? lockedMs : Math.min(dueMs, pollMs * (0.9 + 0.2 * Math.random()));
+    return toPauseMs(await store.nextDueMs());
   }
 
   async function expireApprovals(): Promise<void> {

@@ -24,7 +24,7 @@ export const patchTask = (context: Context) =>
       const { store } = context;
       const isCareful = patch.payload !== undefined && (await checkPayload(context, params.id, patch.payload));
       const by = "attempt" in seen ? await agentOf(context, params.id, actor) : actor;
-      const isPerson = await isOfPerson(context, principal);
+      const isPerson = patch.payload !== undefined && (await isOfPerson(context, principal));
       const changed = await store.changeTask<Refusal>(params.id, by, ({ task, ...terms }) =>
         planPatch(task, seen, patch, { actor: by, isPerson, isCareful, ...terms }),
       );
