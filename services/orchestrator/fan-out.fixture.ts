@@ -2,12 +2,15 @@
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { setImmediate as turn } from "node:timers/promises";
+import { toStreamCursor } from "@signalbox/common/cursor.ts";
 import { buildLog } from "@signalbox/common/log.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { answerCalls } from "@signalbox/testing/calls.ts";
 import type { LogStreamClient } from "./clients/log-stream.ts";
+import { toTaskPart } from "./frame.ts";
 import { buildHub } from "./loops/hub.ts";
 import { buildStreams } from "./loops/streams.ts";
+import { toOutgoing, toWebSocketMessage } from "./outgoing.ts";
 import { buildSockets } from "./routes/sockets.ts";
 import type { LedgerEntry } from "./store/rows.ts";
 import type { Store } from "./store.ts";
@@ -27,7 +30,8 @@ await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
 const stopping = new AbortController();
 void hub.followLogs(stopping.signal);
 
-let seq = 0;
+/** All numbers of a run have as many digits, so that all frames are of one length. */
+let seq = 1_000_000;
 
 async function* neverAnything(): ReturnType<LogStreamClient["follow"]> {
   // Ends at once: nothing is logged here.
@@ -71,14 +75,26 @@ function toEntry(padding: string): LedgerEntry {
   return { seq, event, task };
 }
 
+/** What makes a frame that long. */
+function toPadding(frameBytes: number): string {
+  const plain = toOutgoing(toTaskPart(toEntry("")), toStreamCursor({ task: seq, log: hub.position().log }));
+  return "x".repeat(frameBytes - toWebSocketMessage(plain).length);
+}
+
+let entries: LedgerEntry[] = [];
+
 answerCalls(
   {
     port: () => (server.address() as AddressInfo).port,
-    /** So many events, some of them in each turn of the event loop. */
-    async publish(events: number, perTurn: number, padding: number) {
-      const text = "x".repeat(padding);
-      for (let left = events; left > 0; left -= perTurn) {
-        hub.publishEvents(Array.from({ length: Math.min(left, perTurn) }, () => toEntry(text)));
+    /** What the next call publishes. */
+    prepare(events: number, frameBytes: number) {
+      const padding = toPadding(frameBytes);
+      entries = Array.from({ length: events }, () => toEntry(padding));
+    },
+    /** All of them, so many in each turn of the event loop. */
+    async publish(perTurn: number) {
+      for (let at = 0; at < entries.length; at += perTurn) {
+        hub.publishEvents(entries.slice(at, at + perTurn));
         do await turn();
         while (streams.mostPendingBytes() > maxPendingBytes);
       }

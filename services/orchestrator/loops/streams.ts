@@ -95,7 +95,11 @@ export function buildStreams(options: {
     },
     count: () => open.size,
     framesSent: () => framesSent,
-    mostPendingBytes: () => Math.max(0, ...[...open].map((subscriber) => subscriber.pendingBytes())),
+    mostPendingBytes() {
+      let most = 0;
+      for (const subscriber of open) most = Math.max(most, subscriber.pendingBytes());
+      return most;
+    },
     async beat(signal) {
       while (!signal.aborted) {
         await rest(heartbeatMs, signal);

@@ -6,11 +6,10 @@ import type { Address } from "../programs/stream-clients.ts";
 
 const clients = 100;
 const perTick = 20;
-/** Events of a round, for those of one a turn; ticks carry five times as many. */
-const events = 1_000;
+/** Events of a round, for those of one a turn; ticks carry twice as many. */
+const events = 3_000;
 const warmUp = 100;
-/** Makes a frame as long as one of an ordinary task. */
-const padding = 150;
+/** Of an ordinary task's frame, for all sides. */
 const frameBytes = 842;
 
 export const fanOut: Part = {
@@ -23,7 +22,7 @@ with more than 256 KiB in hand.`,
   run: measureFanOut,
 };
 
-type Entry = { name: string; publisher: Callee; receiver: Callee; events: number; values: unknown[]; rates: number[] };
+type Entry = { name: string; publisher: Callee; receiver: Callee; events: number; perTurn: number; rates: number[] };
 
 async function measureFanOut(options: PartOptions): Promise<Finding[]> {
   await using open = new AsyncDisposableStack();
@@ -38,9 +37,9 @@ async function measureFanOut(options: PartOptions): Promise<Finding[]> {
   const bare = await start("packages/bench/queue/programs/bare-sockets.ts");
   const own = await start("services/orchestrator/fan-out.fixture.ts");
   const entries: Entry[] = [
-    { name: "bare loop, frame by frame", ...bare, events, values: [frameBytes], rates: [] },
-    { name: "Signalbox, frame by frame", ...own, events, values: [1, padding], rates: [] },
-    { name: `Signalbox, ${perTick} a turn`, ...own, events: 5 * events, values: [perTick, padding], rates: [] },
+    { name: "bare loop, frame by frame", ...bare, events, perTurn: 1, rates: [] },
+    { name: "Signalbox, frame by frame", ...own, events, perTurn: 1, rates: [] },
+    { name: `Signalbox, ${perTick} a turn`, ...own, events: 2 * events, perTurn: perTick, rates: [] },
   ];
   for (const entry of entries) await publish(entry, warmUp);
   await inTurns(entries, options, async (entry, round) => {
@@ -56,9 +55,10 @@ async function measureFanOut(options: PartOptions): Promise<Finding[]> {
 }
 
 /** Frames a second, until the last client has the last one. */
-async function publish({ publisher, receiver, values }: Entry, count: number): Promise<number> {
+async function publish({ publisher, receiver, perTurn }: Entry, count: number): Promise<number> {
+  await publisher.call("prepare", count, frameBytes);
   await receiver.call("expectFrames", count * clients);
   const startedAt = performance.timeOrigin + performance.now();
-  await publisher.call("publish", count, ...values);
+  await publisher.call("publish", perTurn);
   return (1_000 * count * clients) / ((await receiver.call<number>("framesArrived")) - startedAt);
 }

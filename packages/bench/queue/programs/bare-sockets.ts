@@ -25,14 +25,18 @@ function toFrame(bytes: number): Buffer {
   return Buffer.concat([head, Buffer.from(payload)]);
 }
 
+let [frame, events] = [Buffer.alloc(0), 0];
+
 const isBehind = () => [...sockets].some((socket) => socket.writableLength > maxPendingBytes);
 
 answerCalls(
   {
     port: () => (server.address() as { port: number }).port,
+    prepare(count: number, bytes: number) {
+      [frame, events] = [toFrame(bytes), count];
+    },
     /** Frame by frame: one to every socket in each turn of the event loop. */
-    async publish(events: number, bytes: number) {
-      const frame = toFrame(bytes);
+    async publish() {
       for (let event = 0; event < events; event++) {
         for (const socket of sockets) socket.write(frame);
         do await turn();
