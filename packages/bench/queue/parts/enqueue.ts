@@ -26,7 +26,7 @@ async function measureEnqueue(options: PartOptions): Promise<Finding[]> {
     const add = (name: string, isBare: boolean) =>
       entries.push({ name, rates: [], run: (count) => callee.call<number>("enqueue", count, atOnce, isBare) });
     add(side.name, false);
-    if (side === graphileWorker || side === pgBoss) add(`${side.name}, alone`, true);
+    if (side !== signalbox) add(`${side.name}, alone`, true);
   }
   const orchestrator = open.use(await openOrchestrator(arena));
   entries.push({ name: "Signalbox over HTTP", rates: [], run: (count) => orchestrator.post(count, atOnce) });

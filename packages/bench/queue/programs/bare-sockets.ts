@@ -25,7 +25,8 @@ function toFrame(bytes: number): Buffer {
   return Buffer.concat([head, Buffer.from(payload)]);
 }
 
-let [frame, events] = [Buffer.alloc(0), 0];
+let frame: Buffer = Buffer.alloc(0);
+let events = 0;
 
 const isBehind = () => [...sockets].some((socket) => socket.writableLength > maxPendingBytes);
 
