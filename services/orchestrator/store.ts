@@ -1,6 +1,6 @@
 import { exec, one, type Pool, type Queryable, sql } from "@signalbox/common/sql.ts";
 import * as agents from "./store/agents.ts";
-import { cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
+import { cancelBelow, cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
 import { claimTasks } from "./store/claim-tasks.ts";
 import { getReplayed, insertTask } from "./store/create-task.ts";
 import * as deliveries from "./store/deliveries.ts";
@@ -28,6 +28,7 @@ const statements = {
   ...reads,
   readSteps,
   cancelTree,
+  cancelBelow,
   claimTasks,
   finishAttempts,
   noteDiscarded,

@@ -120,9 +120,14 @@ function namesOf({ task }: Claimed): Record<string, unknown> {
   return { traceId, correlationId, taskId, taskType, ...(concurrencyKey !== null && { concurrencyKey }) };
 }
 
+/** What came too late changes nothing, so a ledger that cannot be told of it is only worth a line. */
 async function discard(late: Finish, claimed: Claimed, { store, log }: AttemptOptions): Promise<void> {
-  await store.noteDiscarded([late]);
-  log.child(namesOf(claimed)).warn({ attempt: late.lease.attempt }, "an answer came too late and was discarded");
+  const line = log.child(namesOf(claimed));
+  const { attempt } = late.lease;
+  await store.noteDiscarded([late]).then(
+    () => line.warn({ attempt }, "an answer came too late and was discarded"),
+    (err: unknown) => line.warn({ attempt, err }, "an answer came too late, and the ledger could not be told"),
+  );
 }
 
 /** The database refused the result itself (such as a number that JSON allows and jsonb does not). */

@@ -154,6 +154,24 @@ test.concurrent("what is not allowed is 422 and changes nothing", async () => {
   expect(await box.get(task.id)).toMatchObject({ version: 2, status: "completed", result: 1 });
 });
 
+test.concurrent("a task that is patched to canceled takes along what is below it, as by the cancel action", async () => {
+  await using held = await startWithTask();
+  const { box, task } = held;
+  const later = { type: "work", runAt: anHourAhead() };
+  const child = await box.post({ ...later, parentId: task.id });
+  const grandchild = await box.post({ ...later, parentId: child.id });
+  const canceling = { ifVersion: 1, status: "canceled", reason: "changed my mind" };
+  expect(await patch(box, task.id, canceling)).toMatchObject({
+    status: 200,
+    body: { status: "canceled", version: 2, error: { code: "canceled", message: "changed my mind" } },
+  });
+  for (const { id } of [child, grandchild])
+    expect(await box.get(id)).toMatchObject({ status: "canceled", version: 2, error: { message: "changed my mind" } });
+  const late = await box.post({ ...later, parentId: task.id });
+  expect(await patch(box, task.id, { ifVersion: 2, status: "canceled" })).toMatchObject({ body: { version: 2 } });
+  expect(await box.get(late.id)).toMatchObject({ status: "canceled", version: 2 });
+});
+
 const badPatches: [object, string][] = [
   [{ nonsense: 1 }, "/nonsense"],
   [{ status: "done" }, "/status"],

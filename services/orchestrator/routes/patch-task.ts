@@ -34,7 +34,8 @@ export const patchTask = (context: Context) =>
         context.changed({});
       }
       const { task, isChange } = toChangedTask(params.id, changed);
-      if (isChange) tell(context, task, patch.runAt !== undefined);
+      const below = await cancelBelow(context, task, { actor: by, ...patch });
+      if (isChange || below.length > 0) tell(context, task, patch.runAt !== undefined);
       return { status: 200, body: task, etag: task.version };
     },
   });
@@ -69,6 +70,13 @@ async function isOfPerson({ store }: Context, principal: Principal | null): Prom
   if (principal?.kind === "person") return true;
   const user = principal?.onBehalfOf;
   return user !== undefined && !(await store.isAgent(user));
+}
+
+type Ending = Pick<PatchTask, "status" | "reason"> & { actor: string };
+
+/** As the cancel action does. If this dies before it, the same patch once more finds what is left. */
+async function cancelBelow({ store }: Context, task: Task, { status, reason, actor }: Ending): Promise<string[]> {
+  return status === "canceled" ? await store.cancelBelow(task.id, { actor, reason: reason ?? null }) : [];
 }
 
 /** Whoever ran it here is told at once; another orchestrator hears of it from the ledger. */

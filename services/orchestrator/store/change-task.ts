@@ -159,11 +159,17 @@ const maxRounds = 10;
 export async function cancelTree(pool: Pool, id: string, by: CancelBy): Promise<CanceledTree | null> {
   const done = await cancelSeen(pool, id, { ...by, isAgain: false });
   if (done?.task.status !== "canceled") return done;
+  return { ...done, canceled: [...done.canceled, ...(await cancelBelow(pool, id, by))] };
+}
+
+/** Cancels everything open below a task that is canceled already; the answer names it. */
+export async function cancelBelow(pool: Pool, id: string, by: CancelBy): Promise<string[]> {
+  const canceled: string[] = [];
   for (let round = 1; round < maxRounds && (await hasOpenBelow(pool, id)); round++) {
     const late = await cancelSeen(pool, id, { ...by, isAgain: true });
-    done.canceled.push(...(late?.canceled ?? []));
+    canceled.push(...(late?.canceled ?? []));
   }
-  return done;
+  return canceled;
 }
 
 function hasOpenBelow(db: Queryable, id: string): Promise<boolean> {
