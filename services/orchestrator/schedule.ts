@@ -31,6 +31,12 @@ export function toTiming(row: TimingFields, anchorMs: number): Timing {
   return { kind: "at", atMs: Date.parse(row.at ?? "") };
 }
 
+/** Whether both fire at the same moments: who says again what is so has changed nothing. */
+export function isSameTiming(a: TimingFields, b: TimingFields): boolean {
+  const isSame = a.cron === b.cron && a.everySeconds === b.everySeconds && a.at === b.at;
+  return isSame && (a.cron === null || a.timezone === b.timezone);
+}
+
 /** Later than this (or than one interval, if that is shorter) a fire counts as missed. */
 const toleranceMs = 5_000;
 /** So many fires are made in one go at the most; with `all` the rest follows at once. */

@@ -113,6 +113,28 @@ test.concurrent("one whose task cannot be made says why, and holds up no other",
   expect((await box.call(`/schedules/${bad.body.id}/run`, { method: "POST" })).status).toBe(422);
 });
 
+test.concurrent("a patch that says the timing as it is moves no fire, nor does it lose one that is due", async () => {
+  await using box = await startOrchestrator();
+  await box.register({ url: "http://127.0.0.1:9" }, [{}]);
+  const patch = (id: string, body: object) => box.call<Schedule>(`/schedules/${id}`, { method: "PATCH", body });
+  const every = await make(box, { everySeconds: 600 });
+  await box.database.pool.query("update schedules set next_at = next_at - interval '5 minutes'");
+  const nextAt = (await box.call<Schedule>(`/schedules/${every.body.id}`)).body.nextAt;
+  expect((await patch(every.body.id, { everySeconds: 600, timezone: "Europe/Berlin" })).body.nextAt).toBe(nextAt);
+
+  const at = new Date(Date.now() - 60_000).toISOString();
+  const once = await make(box, { at: "2090-01-01T00:00:00Z", missed: "once" });
+  const { id } = once.body;
+  await box.database.pool.query("update schedules set once_at = $1, next_at = $1 where id = $2", [at, id]);
+  expect(await patch(id, { name: "renamed", at })).toMatchObject({ status: 200, body: { name: "renamed" } });
+  const read = async () => (await box.call<Schedule>(`/schedules/${id}`)).body;
+  await eventually(async () => (await read()).lastTaskId, { what: "the fire that was due" });
+  expect(await patch(id, { name: "spent", at })).toMatchObject({
+    status: 200,
+    body: { nextAt: null, lastFiredAt: at },
+  });
+});
+
 test.concurrent("a moment may be told with any offset that RFC 3339 has", async () => {
   await using box = await startOrchestrator();
   await box.register({ url: "http://127.0.0.1:9" }, [{}]);

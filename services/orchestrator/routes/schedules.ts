@@ -6,7 +6,7 @@ import { defineRoute } from "@signalbox/common/route.ts";
 import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { Type } from "typebox";
 import type { Context } from "../context.ts";
-import { judgeTiming, nextFireMs, type ScheduleFields, toTiming } from "../schedule.ts";
+import { isSameTiming, judgeTiming, nextFireMs, type ScheduleFields, toTiming } from "../schedule.ts";
 import { findSecretMembers } from "../secret-members.ts";
 import { TaskId } from "./task-id.ts";
 
@@ -77,11 +77,11 @@ export const patchSchedule = (context: Context) =>
       await checkTask(context, toFields(body, known));
       const changed = await context.store.changeSchedule(params.id, (current, nowMs) => {
         const fields = toFields(body, current);
-        const isKept = !("cron" in body || "everySeconds" in body || "at" in body || "timezone" in body);
         // What was due at a certain moment stays so, unless its timing is another or it was paused.
-        const keptMs = isKept && current.enabled && current.nextAt !== null ? Date.parse(current.nextAt) : null;
-        const isSpent = isKept && current.at !== null && Date.parse(current.at) <= nowMs;
-        return { fields, nextMs: isSpent ? null : (keptMs ?? planNext(fields, nowMs, nowMs)) };
+        if (!isSameTiming(fields, current)) return { fields, nextMs: planNext(fields, nowMs, nowMs) };
+        if (current.nextAt !== null) return { fields, nextMs: Date.parse(current.nextAt) };
+        const isSpent = current.at !== null && Date.parse(current.at) <= nowMs;
+        return { fields, nextMs: isSpent ? null : planNext(fields, nowMs, nowMs) };
       });
       if (changed === null) throw notFound("schedule", params.id);
       context.scheduled();
