@@ -30,11 +30,12 @@ function startScheduler({ store }: OpenStore) {
   };
 }
 
-async function insertDue({ store }: OpenStore): Promise<string> {
+async function insertDue({ store }: OpenStore, { everySeconds = 3600, ageMs = 0 } = {}): Promise<string> {
   const id = uuidv7();
-  const when = { cron: null, everySeconds: 3600, at: null, timezone: "UTC" };
-  const fields = { name: "hourly", ...when, task: { type: "work" }, missed: "skip", enabled: true } as const;
-  const nowMs = await store.readClock();
+  const when = { cron: null, everySeconds, at: null, timezone: "UTC" };
+  const missed = ageMs > 0 ? "all" : "skip";
+  const fields = { name: "by the clock", ...when, task: { type: "work" }, missed, enabled: true } as const;
+  const nowMs = (await store.readClock()) - ageMs;
   await store.insertSchedule(id, fields, { by: "tester", nextMs: nowMs, nowMs });
   return id;
 }
@@ -55,6 +56,16 @@ test.concurrent("a schedule that another orchestrator fires just now is not aske
   await other.query("rollback");
   const isFired = async () => (await box.store.findSchedule(id))?.lastError != null;
   await eventually(isFired, { what: "its fire" });
+});
+
+test.concurrent("one that has a whole month to make up for does not hold up what is due now", async () => {
+  await using box = await openStore();
+  const late = await insertDue(box, { everySeconds: 1, ageMs: 30 * 86_400_000 });
+  const now = await insertDue(box);
+  await using _scheduler = startScheduler(box);
+  const read = async (id: string) => await box.store.findSchedule(id);
+  await eventually(async () => (await read(now))?.lastError != null, { what: "its fire" });
+  expect(Date.parse((await read(late))?.nextAt ?? "")).toBeLessThan(Date.now() - 86_400_000);
 });
 
 test.concurrent("of old fires all are forgotten, however many there are", async () => {

@@ -124,7 +124,8 @@ export type Fired = { scheduleId: string; tasks: number; failed: string | null }
 
 /**
  * Fires what is due, one schedule a transaction: its row is locked (others skip it), its tasks are made, each fire is noted under
- * a unique key, and `next_at` moves on. Whatever dies in between rolls back the whole of it. Null: nothing is due.
+ * a unique key, and `next_at` moves on. Whatever dies in between rolls back the whole of it. Null: nothing is due. What became due
+ * last goes first: one that has much to make up for, or fails again and again, must not make all others late.
  *
  * @param plan decides the fires by the database's clock
  * @param toTask makes the task of one fire, or says why it cannot be made
@@ -140,7 +141,7 @@ export function fireNext(
       toDue,
       sql`
       select *, round(extract(epoch from clock_timestamp()) * 1000) as now_ms from schedules
-       where enabled and next_at <= now() order by next_at limit 1 for update skip locked`,
+       where enabled and next_at <= now() order by next_at desc limit 1 for update skip locked`,
     );
     if (due === null) return null;
     const { fires, nextMs } = plan(due);
