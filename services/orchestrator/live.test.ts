@@ -158,9 +158,9 @@ test.concurrent("the stream of server-sent events carries the same frames and re
   await using box = await startOrchestrator();
   await using agent = await startAgent(() => ({ result: 1 }));
   await box.register(agent, [{}]);
-  const read = async (headers: Record<string, string>, enough: (text: string) => boolean) => {
+  const read = async (headers: Record<string, string>, enough: (text: string) => boolean, more = "") => {
     const abort = new AbortController();
-    const response = await fetch(`${box.url}/stream?types=task`, {
+    const response = await fetch(`${box.url}/stream?types=task${more}`, {
       headers: { authorization: basic, ...headers },
       signal: abort.signal,
     });
@@ -185,4 +185,8 @@ test.concurrent("the stream of server-sent events carries the same frames and re
   const frames = await read({ "last-event-id": hello?.id ?? "" }, (text) => text.includes('"kind":"completed"'));
   for (const { id, frame } of frames) expect(id).toBe(frame.cursor);
   expect(frames.at(-1)?.frame.event.kind).toBe("completed");
+  // A browser's EventSource comes back with the URL that it began with.
+  const last = frames.at(-1)?.id ?? "";
+  const back = await read({ "last-event-id": last }, (text) => text.includes("hello"), `&since=${hello?.id}`);
+  expect(back.map(({ id, frame }) => [frame.type, id])).toEqual([["hello", last]]);
 });

@@ -5,7 +5,7 @@ import { admit } from "@signalbox/common/admit.ts";
 import type { Credentials } from "@signalbox/common/auth.ts";
 import { StreamQuery } from "@signalbox/common/contracts/frame.ts";
 import { parseStreamCursor } from "@signalbox/common/cursor.ts";
-import { type ApiError, notFound, toApiError, unavailable } from "@signalbox/common/errors.ts";
+import { ApiError, notFound, toApiError, unavailable } from "@signalbox/common/errors.ts";
 import type { Log } from "@signalbox/common/log.ts";
 import { compileParameters, parseQuery } from "@signalbox/common/query.ts";
 import { type WebSocket, WebSocketServer } from "ws";
@@ -25,6 +25,11 @@ export type Sockets = {
 
 export type SocketOptions = { streams: Streams; credentials: Credentials; allowedOrigins: readonly string[]; log: Log };
 
+/** What else asks for an upgrade (curl and Java for HTTP/2) is answered as if it had not (RFC 9110, 7.8). */
+export function isHandshake({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
+}
+
 export function buildSockets(options: SocketOptions): Sockets {
   // Frames are small and many: compressing each costs more than it saves.
   const server = new WebSocketServer({
@@ -35,13 +40,15 @@ export function buildSockets(options: SocketOptions): Sockets {
   });
 
   const shared = { atTurnEnd: buildTurnEnd(), join: buildJoiner() };
+  // Else ws would answer in words of its own.
+  server.on("wsClientError", (error, socket) => refuse(socket, noHandshake(error)));
 
   function serve(socket: WebSocket, wire: Duplex, { query, lastEventId, family }: Wanted): void {
     const end = new AbortController();
     socket.on("close", () => end.abort());
     socket.on("error", (error) => options.log.debug({ err: error }, "a live client's connection failed"));
     watchPulse(socket, end.signal);
-    const since = query.since ?? lastEventId;
+    const since = lastEventId ?? query.since ?? null;
     const sink = buildSink(socket, wire, shared);
     const filter = toStreamFilter(query);
     options.streams.open({ filter, family, since, sink, signal: end.signal }).catch((error: unknown) => {
@@ -170,6 +177,13 @@ function watchPulse(socket: WebSocket, signal: AbortSignal): void {
   signal.addEventListener("abort", () => clearInterval(timer), { once: true });
 }
 
+/** The version is what RFC 6455, 4.4 has told to who asks for another. */
+function noHandshake(error: Error): ApiError {
+  const headers = { "sec-websocket-version": "13" };
+  return new ApiError("invalid_request", `This is no handshake of a WebSocket: ${error.message}.`, { headers });
+}
+
+/** The connection goes as soon as that is written: a peer that keeps its own side open would hold it for ever. */
 function refuse(socket: Duplex, error: ApiError): void {
   const body = JSON.stringify({
     error: { code: error.code, message: error.message, ...(error.details && { details: error.details }) },
@@ -180,6 +194,7 @@ function refuse(socket: Duplex, error: ApiError): void {
     connection: "close",
     ...error.headers,
   });
+  socket.once("finish", () => socket.destroy());
   socket.end(
     [
       `HTTP/1.1 ${error.status} ${STATUS_CODES[error.status]}`,

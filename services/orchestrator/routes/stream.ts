@@ -51,7 +51,8 @@ type Wanted = { query: StreamQuery; headers: IncomingHttpHeaders; signal: AbortS
 
 function openEvents({ streams }: Context, { query, headers, signal, family }: Wanted): Reply {
   const last = headers["last-event-id"];
-  const since = query.since ?? (typeof last === "string" && last !== "" ? last : null);
+  // A browser that comes back by itself asks for the URL that it began with, and says in the header how far it has come.
+  const since = (typeof last === "string" && last !== "" ? last : query.since) ?? null;
   if (since !== null) parseStreamCursor(since);
   if (streams.count() >= maxClients) throw unavailable("Too many live streams are open here; try again shortly.", 5);
   return {
