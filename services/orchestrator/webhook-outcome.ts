@@ -7,9 +7,10 @@ export function judgeOutcome(results: readonly RuleResult[]): DeliveryOutcome {
   return results.some(({ outcome }) => outcome === "failed") ? "failed" : "accepted";
 }
 
-/** Rules of the delivery itself that are to be tried again when it comes again: those that could not make their task. */
+/** Rules of the delivery itself that are to be tried again when it comes again: those whose task no run has made yet. */
 export function listFailedRules({ rules }: Pick<Delivery, "rules">): string[] {
-  return rules.filter(({ run, outcome }) => run === 1 && outcome === "failed").map(({ rule }) => rule);
+  const failed = rules.filter(({ run, outcome }) => run === 1 && outcome === "failed").map(({ rule }) => rule);
+  return failed.filter((name) => rules.every(({ rule, outcome }) => rule !== name || outcome === "failed"));
 }
 
 /** What a later try of the same run found out takes the place of what was known. */

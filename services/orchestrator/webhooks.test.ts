@@ -304,6 +304,16 @@ test.concurrent("a replay runs the rules on the stored body, makes new tasks and
   expect((await box.call(`/webhooks/deliveries/${randomUUID()}/replay`, { method: "POST" })).status).toBe(404);
 });
 
+test.concurrent("what a replay has made up for is not made again by a redelivery", async () => {
+  await using box = await startOrchestrator({ env: withSecret });
+  const id = randomUUID();
+  const first = await deliver(box, push, { id });
+  await box.register(nowhere, [{ type: "github.event" }]);
+  await box.call(`/webhooks/deliveries/${id}/replay`, { method: "POST" });
+  expect((await deliver(box, push, { id })).body).toEqual(first.body);
+  expect(await countTasks(box)).toBe(1);
+});
+
 test.concurrent("what was ignored can be replayed once a rule takes it", async () => {
   await using database = await freshDatabase();
   await using file = await rulesFile("version: 1\nrules: []\n");
