@@ -9,7 +9,7 @@
  *   POST   /deliveries  {"hookId","event","payload","ageSeconds"?}               sends it; 201 with the delivery
  *   GET    /deliveries                                                           every attempt, newest first
  *   GET    /issues                                                               every issue
- *   POST   /faults      {"on":"delivery"|"api","kind":"lose"|"status"|"slow","times","status"?,"delayMs"?}
+ *   POST   /faults      {"on":"delivery"|"api"|"redelivery","kind":"lose"|"status"|"slow","times","status"?,"delayMs"?}
  *   DELETE /faults
  */
 import { createHmac, randomUUID } from "node:crypto";
@@ -35,7 +35,8 @@ export type GithubDelivery = {
 };
 
 export type GithubFault = {
-  on: "delivery" | "api";
+  /** redelivery: the call of the API that asks for one */
+  on: "delivery" | "api" | "redelivery";
   /** lose: the connection ends without an answer */
   kind: "lose" | "status" | "slow";
   times: number;
@@ -172,7 +173,7 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   const url = new URL(request.url ?? "/", "http://github");
   const call = { url, body: (await readBytes(request)).toString("utf8"), method: request.method ?? "" };
   const isManagement = url.pathname.startsWith("/__control/");
-  const fault = isManagement ? null : takeFault(state, "api");
+  const fault = isManagement ? null : takeFaultOf(state, call);
   if (!isManagement) state.calls.push(`${call.method} ${url.pathname}${url.search}`);
   if (fault?.kind === "lose") {
     response.destroy();
@@ -182,6 +183,11 @@ async function answer(state: State, request: IncomingMessage, response: ServerRe
   if (isManagement) reply(response, await manage(state, call));
   else if (fault?.kind === "status") reply(response, refusal(fault.status ?? 500, "Server Error"));
   else reply(response, judgeCall(state, request) ?? serve(state, call));
+}
+
+function takeFaultOf(state: State, { method, url }: Call): GithubFault | null {
+  const isRedelivery = method === "POST" && url.pathname.endsWith("/attempts");
+  return (isRedelivery ? takeFault(state, "redelivery") : null) ?? takeFault(state, "api");
 }
 
 /** GitHub's ids are numbers in JSON, too long for `JSON.stringify` to write them from one. */

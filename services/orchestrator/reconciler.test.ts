@@ -92,6 +92,18 @@ test.concurrent("a GitHub that fails, stalls or is away is asked again later", a
   expect(rows.map(({ hook }) => hook)).toContain("acme/api:1000");
 });
 
+test.concurrent("one that GitHub refuses to send again does not keep the others of its hook from coming", async () => {
+  await using github = await startGithubStandIn();
+  await using box = await startOrchestrator({ env: settingsFor(github, "acme/api:1000") });
+  const hook = github.addHook({ owner: "acme/api", url: `${box.url}/webhooks/github`, secret });
+  github.fail({ on: "delivery", kind: "lose", times: 2 });
+  github.fail({ on: "redelivery", kind: "status", status: 422, times: 1 });
+  const send = (age: number) => github.deliver({ hookId: hook.id, event: "star", payload: {}, ageSeconds: age });
+  const [refused, other] = [await send(2 * ageSeconds), await send(ageSeconds)];
+  await eventually(async () => (await listArrived(box)).length === 2, { what: "both", timeoutMs: 30_000 });
+  expect((await listArrived(box)).toReversed()).toEqual([other.guid, refused.guid]);
+});
+
 test.concurrent("all pages of a long list are read, and ids longer than a number is exact stay exact", async () => {
   await using github = await startGithubStandIn();
   await using box = await startOrchestrator({ env: settingsFor(github, "acme/api:1000") });

@@ -4,10 +4,13 @@ import type { Hook, HookAttempt } from "../webhook-reconcile.ts";
 
 /** What GitHub answered instead of what was asked; never the token. */
 export class GithubError extends Error {
+  /** null: it was no refusal */
+  readonly status: number | null;
   readonly retryAfterMs: number;
-  constructor(message: string, retryAfterMs: number) {
+  constructor(message: string, { status, retryAfterMs }: { status: number | null; retryAfterMs: number }) {
     super(message);
     this.name = "GithubError";
+    this.status = status;
     this.retryAfterMs = retryAfterMs;
   }
 }
@@ -48,7 +51,7 @@ export function buildGithubClient(options: { url: string; token: string }): Gith
     const text = await body.text();
     if (statusCode >= 200 && statusCode < 300) return { text, link: textOf(headers.link) ?? "" };
     const retryAfterMs = parseRetryAfter(textOf(headers["retry-after"]), Date.now());
-    throw new GithubError(`GitHub answered ${statusCode} to ${method} ${path}`, retryAfterMs);
+    throw new GithubError(`GitHub answered ${statusCode} to ${method} ${path}`, { status: statusCode, retryAfterMs });
   }
 
   return {
@@ -75,7 +78,9 @@ function pathOf({ owner, id }: Hook): string {
 /** The ids are longer than a JavaScript number is exact, so they are made texts before anything reads them as numbers. */
 function parseAttempts(text: string): HookAttempt[] {
   const list = JSON.parse(text.replaceAll(/"id":\s?(\d{1,30})/g, '"id":"$1"')) as unknown;
-  if (!Array.isArray(list)) throw new GithubError("GitHub answered something that is no list of deliveries", 0);
+  if (!Array.isArray(list)) {
+    throw new GithubError("GitHub answered something that is no list of deliveries", { status: null, retryAfterMs: 0 });
+  }
   return list.flatMap((item: Record<string, unknown> | null) => {
     const { id, guid, delivered_at, status, status_code } = item ?? {};
     const atMs = Date.parse(String(delivered_at));

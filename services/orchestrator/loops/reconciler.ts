@@ -57,23 +57,39 @@ export function buildReconciler(options: Options): Reconciler {
   };
 }
 
-async function reconcile({ store, github, instance }: Options, hook: Hook, signal: AbortSignal): Promise<number> {
+async function reconcile(options: Options, hook: Hook, signal: AbortSignal): Promise<number> {
+  const { store, github } = options;
   const wanted = planRedeliveries(await listRecent(github, hook, signal), Date.now());
   const guids = wanted.map(({ guid }) => guid);
   // What is in the ledger has arrived, whatever GitHub heard of it.
   const known = new Set(guids.length === 0 ? [] : await store.listKnownDeliveries("github", guids));
   const missing = wanted.filter(({ guid }) => !known.has(guid)).slice(0, maxRedeliveries);
   let asked = 0;
-  for (const { id: attemptId, guid: deliveryId } of missing) {
-    if (asked > 0) await rest(paceMs, signal);
+  for (const [index, attempt] of missing.entries()) {
+    if (index > 0) await rest(paceMs, signal);
     if (signal.aborted) break;
-    const id = uuidv7();
-    await store.noteRedelivery({ id, hook: nameOf(hook), deliveryId, attemptId, orchestrator: instance });
-    await github.redeliver(hook, attemptId);
-    await store.noteRedeliveryAccepted(id);
-    asked++;
+    if (await ask(options, hook, attempt)) asked++;
   }
   return asked;
+}
+
+/** What GitHub says of the token or the pace; everything else it says of the one delivery. */
+const refusesAll = [401, 403, 429];
+
+/** False: GitHub does not send this one again now, which is no reason not to ask for the others. */
+async function ask({ store, github, instance, log }: Options, hook: Hook, attempt: HookAttempt): Promise<boolean> {
+  const { id: attemptId, guid: deliveryId } = attempt;
+  const id = uuidv7();
+  await store.noteRedelivery({ id, hook: nameOf(hook), deliveryId, attemptId, orchestrator: instance });
+  try {
+    await github.redeliver(hook, attemptId);
+  } catch (error) {
+    if (!(error instanceof GithubError) || error.status === null || refusesAll.includes(error.status)) throw error;
+    log.warn({ err: error, hook: nameOf(hook), deliveryId }, "GitHub did not take up a delivery that never arrived");
+    return false;
+  }
+  await store.noteRedeliveryAccepted(id);
+  return true;
 }
 
 function nameOf({ owner, id }: Hook): string {
