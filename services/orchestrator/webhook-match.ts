@@ -75,7 +75,7 @@ function compilePredicate(pathText: string, predicate: Predicate): Matcher {
   };
 }
 
-function isOperators(predicate: Predicate): predicate is Operators {
+export function isOperators(predicate: Predicate): predicate is Operators {
   return typeof predicate === "object" && predicate !== null && !Array.isArray(predicate);
 }
 

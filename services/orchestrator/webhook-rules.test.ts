@@ -77,6 +77,26 @@ test.each([
     '9 rule "one": task.dedupe has the filter "shell"',
   ],
   ["a type that a sender would write", valid.replace("type: work", "type: '{{action}}'"), '8 rule "one": task.type'],
+  [
+    "more attempts than a task may have",
+    valid.replace("type: work", "type: work\n      maxAttempts: 26"),
+    '9 rule "one": task.maxAttempts must be <= 25',
+  ],
+  [
+    "a priority that is neither a number nor a template of one",
+    valid.replace("type: work", "type: work\n      priority: high"),
+    '9 rule "one": task.priority',
+  ],
+  [
+    "an approval that has expired when it is asked for",
+    valid.replace("type: work", "type: work\n      approval: { required: true, expiresInSeconds: 0 }"),
+    '9 rule "one": task.approval.expiresInSeconds',
+  ],
+  [
+    "something asked of a value that must not be there",
+    valid.replace("event: push", "when:\n      size: { exists: false, gt: 3 }"),
+    '7 rule "one": when.size asks something of a value that must not be there',
+  ],
   ["an alias", `${valid}  - *one\n`, "9 is not valid YAML"],
 ])("%s is refused, with its line", (_name, text, expected) => {
   expect(problemsOf(text)[0]).toContain(expected);
@@ -165,6 +185,19 @@ test("what a sender wrote is never read as a template", () => {
 test("keys are texts, also when they are made of a number", () => {
   const rule = ruleOf('name: r\nsource: github\ntask: { type: work, concurrencyKey: "{{size}}", dedupe: "{{size}}" }');
   expect(rule.draft(signal())).toMatchObject({ task: { concurrencyKey: "3" }, dedupe: "3" });
+});
+
+test.each([
+  ["{{sender}}", '{"login":"ann","type":"User"}'],
+  ["{{labels.*.name}}", '["bug","p1"]'],
+  ["{{forced}}", "true"],
+  ["{{nothing|default:null}}", null],
+  ["{{sender.company}}", null],
+  ["{{commits.*.id}}", null],
+])("what is the same by %s is told apart by its value, and nothing is the same as nothing", (dedupe, expected) => {
+  const rule = ruleOf(`name: r\nsource: github\ntask: { type: work, dedupe: ${JSON.stringify(dedupe)} }`);
+  const body = { ...push, sender: { ...push.sender, ...(expected === null && { company: null }) } };
+  expect(rule.draft(signal(body))).toMatchObject({ kind: "task", dedupe: expected });
 });
 
 test.each([

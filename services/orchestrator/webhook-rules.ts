@@ -4,11 +4,11 @@
  * wrong and silently left out would take every delivery.
  */
 import { createHash } from "node:crypto";
-import { TaskTypeName } from "@signalbox/common/contracts/task.ts";
+import { CreateTask } from "@signalbox/common/contracts/task.ts";
 import { type Static, Type } from "typebox";
-import { compileConditions } from "./webhook-match.ts";
+import { compileConditions, isOperators, type Predicate } from "./webhook-match.ts";
 import { parsePath, type Signal } from "./webhook-signal.ts";
-import { compileTemplate, MissingValueError, type Template, TemplateError } from "./webhook-template.ts";
+import { compileTemplate, MissingValueError, type Template, TemplateError, toText } from "./webhook-template.ts";
 
 const closed = { additionalProperties: false } as const;
 const Word = Type.String({ minLength: 1, maxLength: 200 });
@@ -33,31 +33,23 @@ const Operators = Type.Object(
   { ...closed, minProperties: 1 },
 );
 
-/** A number may also be the template of one; what it fills to is judged as a call of `POST /task` would be. */
-const NumberOrTemplate = Type.Union([Type.Number(), Type.String({ maxLength: 1_000 })]);
+/** What no template fills is within the limits of a task; the rest is judged when it is filled, as a call of `POST /task` would be. */
+const { type, priority, maxAttempts, timeoutMs, approval } = CreateTask.properties;
+const Filled = Type.String({ maxLength: 1_000, pattern: "\\{\\{" });
 const Text = Type.String({ minLength: 1, maxLength: 2_000 });
 
 const RuleTask = Type.Object(
   {
-    type: TaskTypeName,
+    type,
     payload: Type.Optional(Type.Unknown()),
     dedupe: Type.Optional(Text),
     concurrencyKey: Type.Optional(Text),
     userKey: Type.Optional(Text),
     correlationId: Type.Optional(Text),
-    priority: Type.Optional(NumberOrTemplate),
-    maxAttempts: Type.Optional(Type.Integer()),
-    timeoutMs: Type.Optional(Type.Integer()),
-    approval: Type.Optional(
-      Type.Object(
-        {
-          required: Type.Boolean(),
-          reason: Type.Optional(Text),
-          expiresInSeconds: Type.Optional(Type.Integer()),
-        },
-        closed,
-      ),
-    ),
+    priority: Type.Optional(Type.Union([priority, Filled])),
+    maxAttempts,
+    timeoutMs,
+    approval,
     raw: Type.Optional(Type.Boolean()),
   },
   closed,
@@ -150,14 +142,21 @@ function compileRules(rules: readonly FileRule[]): { rules: Rule[]; problems: Pr
 
 function findProblems(rule: FileRule, { index, rules }: { index: number; rules: readonly FileRule[] }): Problem[] {
   const isNamedTwice = rules.findIndex(({ name }) => name === rule.name) !== index;
-  const paths = Object.keys(rule.when ?? {}).filter((key) => parsePath(key) === null);
+  const conditions = Object.entries(rule.when ?? {}).flatMap(([key, predicate]) => {
+    const message = judgeCondition(key, predicate);
+    const path = `/rules/${index}/when/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    return message === null ? [] : [{ path, message }];
+  });
   return [
     ...(isNamedTwice ? [{ path: `/rules/${index}/name`, message: "is the name of another rule above" }] : []),
-    ...paths.map((key) => ({
-      path: `/rules/${index}/when/${key.replaceAll("~", "~0").replaceAll("/", "~1")}`,
-      message: "is no path",
-    })),
+    ...conditions,
   ];
+}
+
+function judgeCondition(key: string, predicate: Predicate): string | null {
+  if (parsePath(key) === null) return "is no path";
+  const isContradiction = isOperators(predicate) && predicate.exists === false && Object.keys(predicate).length > 1;
+  return isContradiction ? "asks something of a value that must not be there" : null;
 }
 
 /** @throws TemplateError */
@@ -177,12 +176,18 @@ type Filling = { type: string; fill: Template; fillDedupe: Template | null; want
 function toDraft(signal: Signal, { type, fill, fillDedupe, wantsRaw }: Filling): Draft {
   try {
     const task = { type, ...(fill(signal) as Record<string, unknown>) };
-    const dedupe = fillDedupe === null ? null : String(fillDedupe(signal));
+    const dedupe = fillDedupe === null ? null : toDedupe(fillDedupe(signal));
     return { kind: "task", task: withTextKeys(task), dedupe, wantsRaw };
   } catch (error) {
     if (error instanceof MissingValueError) return { kind: "failed", reason: error.message };
     throw error;
   }
+}
+
+/** Null: there is nothing to compare, and deliveries without it are not the same. */
+function toDedupe(value: unknown): string | null {
+  const text = toText(value);
+  return text === "" || text === "[]" ? null : text;
 }
 
 const textKeys = ["concurrencyKey", "userKey", "correlationId"];

@@ -61,7 +61,8 @@ function splitText(text: string, pointer: string): (string | Template)[] {
   return parts;
 }
 
-function toText(value: unknown): string {
+/** A value inside a text; null is nothing. */
+export function toText(value: unknown): string {
   if (value === null) return "";
   return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
