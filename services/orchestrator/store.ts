@@ -2,7 +2,7 @@ import { exec, one, type Pool, type Queryable, sql } from "@signalbox/common/sql
 import * as agents from "./store/agents.ts";
 import { cancelBelow, cancelTree, changeTask, type Decision, type Locked } from "./store/change-task.ts";
 import { claimTasks } from "./store/claim-tasks.ts";
-import { getReplayed, insertTask } from "./store/create-task.ts";
+import { getReplayed, insertTask, isKeyUsed } from "./store/create-task.ts";
 import * as deliveries from "./store/deliveries.ts";
 import { finishAttempts, noteDiscarded } from "./store/finish-attempts.ts";
 import { insertPlainTasks } from "./store/insert-plain.ts";
@@ -25,6 +25,7 @@ const statements = {
   insertTask,
   insertPlainTasks,
   getReplayed,
+  isKeyUsed,
   ...reads,
   readSteps,
   cancelTree,

@@ -27,14 +27,15 @@ export const acceptEvent = (context: Context) =>
       };
       const type = await findType(context, task);
       const caller = await readCaller(context, principal, { actor, trace });
-      // What a service does of its own accord is not limited; what it passes on from people is.
-      if (caller.isPerson) await spend(context, user_key);
+      const key = parseKey(headers["idempotency-key"]);
+      // What a service does of its own accord is not limited; what it passes on from people is. What is sent again makes nothing.
+      if (caller.isPerson && !(await isKnown(context, key))) await spend(context, user_key);
       const made = await storeTask(context, {
         id: uuidv7(),
         body: task,
         type,
         caller,
-        key: parseKey(headers["idempotency-key"]),
+        key,
         raw,
         hashed: body,
       });
@@ -43,15 +44,18 @@ export const acceptEvent = (context: Context) =>
     },
   });
 
-/** @throws ApiError 429 when the user's or everybody's minute is used up */
+async function isKnown({ store }: Context, key: string | null): Promise<boolean> {
+  return key !== null && (await store.isKeyUsed(key));
+}
+
+/** @throws ApiError 429 when the user or all together have sent as much in the last minute as they may */
 async function spend({ store, limits }: Context, userKey: string): Promise<void> {
-  const { ofUser, ofAll, resetSeconds } = await store.countUse(userKey, limits.userPerMinute);
-  if (ofUser <= limits.userPerMinute && ofAll <= limits.globalPerMinute) return;
-  const whose =
-    ofUser > limits.userPerMinute ? `${limits.userPerMinute} for one user` : `${limits.globalPerMinute} in all`;
+  const usedUp = await store.countUse(userKey, limits);
+  if (usedUp === null) return;
+  const whose = usedUp.whose === "user" ? `${limits.userPerMinute} for one user` : `${limits.globalPerMinute} in all`;
   throw rateLimited(
-    `There were too many events in this minute (${whose}); nothing was made of this one.`,
-    resetSeconds,
+    `There were too many events in the last minute (${whose}); nothing was made of this one.`,
+    usedUp.resetSeconds,
   );
 }
 

@@ -89,6 +89,15 @@ export function getReplayed(db: Queryable, key: string): Promise<{ task: Task; b
   );
 }
 
+/** Somebody has made a task with this idempotency key. */
+export function isKeyUsed(db: Queryable, key: string): Promise<boolean> {
+  return one(
+    db,
+    (row) => row.used as boolean,
+    sql`select exists (select from idempotency_keys where key = ${key}) as used`,
+  );
+}
+
 function toJson(value: unknown): string | null {
   return value === null || value === undefined ? null : JSON.stringify(value);
 }

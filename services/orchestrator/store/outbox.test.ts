@@ -89,6 +89,18 @@ test.concurrent("a receiver that fails gets one at a time until it is well", asy
   expect(await claimMessages(db.pool, options)).toHaveLength(16);
 });
 
+test.concurrent("what becomes free goes to the receiver that has least under way, however many hang", async () => {
+  await using db = await freshDatabase();
+  const [hanging, well] = [await subscriptionIn(db), await subscriptionIn(db)];
+  for (const id of [hanging, well]) await fill(db, id, 20, 20);
+  const first = await claimMessages(db.pool, { ...options, limit: 12 });
+  const ofWell = first.filter(({ subscriptionId }) => subscriptionId === well);
+  expect(ofWell).toHaveLength(6);
+  await record(db, ofWell, delivered);
+  const next = await claimMessages(db.pool, { ...options, limit: 6 });
+  expect(next.map(({ subscriptionId }) => subscriptionId)).toEqual(Array(6).fill(well));
+});
+
 test.concurrent("a page of the ledger is read once, however many try, and no cursor goes back", async () => {
   await using db = await openStore();
   await subscriptionIn(db);

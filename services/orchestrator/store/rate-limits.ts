@@ -1,36 +1,50 @@
-import { exec, one, type Queryable, type Row, sql } from "@signalbox/common/sql.ts";
+import { exec, one, type Pool, type Queryable, type Row, sql, transaction } from "@signalbox/common/sql.ts";
 
-export type Uses = { ofUser: number; ofAll: number; resetSeconds: number };
+export type Limits = { userPerMinute: number; globalPerMinute: number };
+
+/** Whose limit is used up, and in how many seconds there is room again. */
+export type UsedUp = { whose: "user" | "all"; resetSeconds: number };
 
 /**
- * Counts one submission of a user in the running minute of the database's clock; how many that makes. What is beyond the user's
- * own limit does not count for all: nobody uses up everybody's by being refused.
+ * Counts one submission of a user, unless in the 60 seconds before it the user or all together have made as many as they may:
+ * then nothing is counted, so nobody uses up anything by being refused. By the database's clock.
  */
-export function countUse(db: Queryable, userKey: string, userLimit: number): Promise<Uses> {
-  const toUses = (row: Row) => ({
-    ofUser: row.of_user as number,
-    ofAll: row.of_all as number,
-    resetSeconds: Math.max(1, Math.ceil(Number(row.reset))),
+export function countUse(pool: Pool, userKey: string, limits: Limits): Promise<UsedUp | null> {
+  const user = `user:${userKey}`;
+  return transaction(pool, async (db) => {
+    // Everybody locks the own row first, and that of all only with room in the own: a loud user holds up nobody.
+    const ofUser = await look(db, user, limits.userPerMinute);
+    if (ofUser !== null) return { whose: "user", resetSeconds: ofUser };
+    const ofAll = await look(db, everybody, limits.globalPerMinute);
+    if (ofAll !== null) return { whose: "all", resetSeconds: ofAll };
+    await exec(
+      db,
+      sql`update recent_uses set at = at || clock_timestamp() where key = any (${[user, everybody]}::text[])`,
+    );
+    return null;
   });
+}
+
+const everybody = "global";
+
+/** Locks the uses of a key, forgets those that are over; seconds until there is room, null when there is. */
+function look(db: Queryable, key: string, limit: number): Promise<number | null> {
+  const toSeconds = ({ seconds }: Row) => (seconds === null ? null : Math.max(1, Math.ceil(Number(seconds))));
   return one(
     db,
-    toUses,
+    toSeconds,
     sql`
-    with own as (
-      insert into rate_limits (key, minute, used) values (${`user:${userKey}`}, date_trunc('minute', now()), 1)
-      on conflict (key, minute) do update set used = rate_limits.used + 1
-      returning used
-    ), everybody as (
-      insert into rate_limits (key, minute, used)
-      select 'global', date_trunc('minute', now()), 1 from own where used <= ${userLimit}::int
-      on conflict (key, minute) do update set used = rate_limits.used + 1
-      returning used
-    )
-    select own.used as of_user, coalesce((select used from everybody), 0) as of_all, 60 - extract(second from now()) as reset from own`,
+    insert into recent_uses as r (key, at) values (${key}, '{}')
+    on conflict (key) do update
+       set at = array(select used from unnest(r.at) used where used > clock_timestamp() - interval '1 minute' order by used)
+    returning extract(epoch from at[cardinality(at) - ${limit}::int + 1] + interval '1 minute' - clock_timestamp()) as seconds`,
   );
 }
 
-/** Forgets the counts of minutes that are long over. */
+/** Forgets who has made nothing for long. */
 export function forgetUses(db: Queryable): Promise<number> {
-  return exec(db, sql`delete from rate_limits where minute < now() - interval '10 minutes'`);
+  return exec(
+    db,
+    sql`delete from recent_uses where coalesce(at[cardinality(at)], '-infinity') < now() - interval '10 minutes'`,
+  );
 }

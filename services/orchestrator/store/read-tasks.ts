@@ -5,6 +5,7 @@ import {
   joinSql,
   many,
   maybeOne,
+  one,
   prepared,
   type Queryable,
   type Row,
@@ -147,6 +148,12 @@ function buildEntries(): (row: Row) => LedgerEntry {
     large.set(row.id, shared);
     return toLedgerEntry({ ...row, ...shared });
   };
+}
+
+/** The highest number that was ever drawn for an event: a cursor above it is none of ours. */
+export function lastDrawnEventSeq(db: Queryable): Promise<number> {
+  const statement = sql`select case when is_called then last_value else 0 end as seq from task_events_seq`;
+  return one(db, (row) => Number(row.seq), statement);
 }
 
 /** The number of the newest event that is not above `upTo`; 0 in an empty ledger. */
