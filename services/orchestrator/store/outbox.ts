@@ -173,14 +173,16 @@ export function claimMessages(pool: Pool, { limit, leaseMs, lane }: ClaimOptions
          where m.lease_id is not null and m.next_at > now()
       ), picked as (
         select m.id from lanes l cross join lateral (
-          select id, row_number() over (order by next_at, seq) as place from (
+          select count(*) as messages from busy b where b.subscription_id = l.id) held cross join lateral (
+          -- After what is under way, or those that hang would take every place that another's answer makes free.
+          select id, held.messages + row_number() over (order by next_at, seq) as place from (
             select id, next_at, seq, task_id, row_number() over (partition by task_id order by next_at, seq) as nth from (
               select id, next_at, seq, task_id from outbox_messages
                where subscription_id = l.id and ended_at is null and next_at <= now() order by next_at, seq limit ${windowRows}) due
              where not exists (select 1 from busy b where b.subscription_id = l.id and b.task_id = due.task_id)) firsts
            where nth = 1
            order by next_at, seq
-           limit greatest(0, l.width - (select count(*) from busy b where b.subscription_id = l.id))) m
+           limit greatest(0, l.width - held.messages)) m
          order by m.place, random() limit ${limit}
       )
       update outbox_messages m
