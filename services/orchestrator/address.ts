@@ -22,11 +22,14 @@ forbidden.addSubnet("169.254.0.0", 16);
 forbidden.addSubnet("224.0.0.0", 3);
 // Alibaba Cloud's metadata service.
 forbidden.addAddress("100.100.100.200");
+// Azure's, which gives a machine its configuration; a public address otherwise.
+forbidden.addAddress("168.63.129.16");
 forbidden.addAddress("::", "ipv6");
 forbidden.addSubnet("fe80::", 10, "ipv6");
 forbidden.addSubnet("ff00::", 8, "ipv6");
-// AWS's metadata service.
+// The metadata services of AWS and Google Cloud.
 forbidden.addAddress("fd00:ec2::254", "ipv6");
+forbidden.addAddress("fd20:ce::254", "ipv6");
 // 169.254.0.0/16 inside IPv4-compatible, NAT64 and 6to4 addresses; mapped ones (::ffff:0:0/96) are looked up as IPv4.
 forbidden.addSubnet("::a9fe:0", 112, "ipv6");
 forbidden.addSubnet("64:ff9b::a9fe:0", 112, "ipv6");
