@@ -1,4 +1,4 @@
-import { exec, one, type Pool, type Queryable, type Row, sql, transaction } from "@signalbox/common/sql.ts";
+import { exec, maybeOne, type Pool, type Queryable, sql, transaction } from "@signalbox/common/sql.ts";
 
 export type Limits = { userPerMinute: number; globalPerMinute: number };
 
@@ -6,20 +6,24 @@ export type Limits = { userPerMinute: number; globalPerMinute: number };
 export type UsedUp = { whose: "user" | "all"; resetSeconds: number };
 
 /**
- * Counts one submission of a user, unless in the 60 seconds before it the user or all together have made as many as they may:
- * then nothing is counted, so nobody uses up anything by being refused. By the database's clock.
+ * Counts one submission of a user, unless in the minute before it the user or all together have made as many as they may: then
+ * nothing is counted, so nobody uses up anything by being refused. By the seconds of the database's clock, whole ones on both
+ * sides, so that no sixty seconds hold more than the limit.
  */
 export function countUse(pool: Pool, userKey: string, limits: Limits): Promise<UsedUp | null> {
   const user = `user:${userKey}`;
   return transaction(pool, async (db) => {
-    // Everybody locks the own row first, and that of all only with room in the own: a loud user holds up nobody.
+    // The own first, and that of all only with room in the own: a loud user holds up nobody.
     const ofUser = await look(db, user, limits.userPerMinute);
     if (ofUser !== null) return { whose: "user", resetSeconds: ofUser };
     const ofAll = await look(db, everybody, limits.globalPerMinute);
     if (ofAll !== null) return { whose: "all", resetSeconds: ofAll };
     await exec(
       db,
-      sql`update recent_uses set at = at || clock_timestamp() where key = any (${[user, everybody]}::text[])`,
+      sql`
+      insert into recent_uses (key, second, used)
+      select key, date_trunc('second', clock_timestamp()), 1 from unnest(${[user, everybody]}::text[]) key
+      on conflict (key, second) do update set used = recent_uses.used + 1`,
     );
     return null;
   });
@@ -27,24 +31,24 @@ export function countUse(pool: Pool, userKey: string, limits: Limits): Promise<U
 
 const everybody = "global";
 
-/** Locks the uses of a key, forgets those that are over; seconds until there is room, null when there is. */
-function look(db: Queryable, key: string, limit: number): Promise<number | null> {
-  const toSeconds = ({ seconds }: Row) => (seconds === null ? null : Math.max(1, Math.ceil(Number(seconds))));
-  return one(
+/**
+ * Holds a key until the end of the transaction; seconds until there is room, null when there is.
+ * The lock is a statement of its own, so that the next one sees what was waited for.
+ */
+async function look(db: Queryable, key: string, limit: number): Promise<number | null> {
+  await exec(db, sql`select pg_advisory_xact_lock(hashtextextended(${key}, 7527))`);
+  return await maybeOne(
     db,
-    toSeconds,
+    (row) => Math.max(1, Math.ceil(Number(row.seconds))),
     sql`
-    insert into recent_uses as r (key, at) values (${key}, '{}')
-    on conflict (key) do update
-       set at = array(select used from unnest(r.at) used where used > clock_timestamp() - interval '1 minute' order by used)
-    returning extract(epoch from at[cardinality(at) - ${limit}::int + 1] + interval '1 minute' - clock_timestamp()) as seconds`,
+    select extract(epoch from second + interval '61 seconds' - clock_timestamp()) as seconds
+      from (select second, sum(used) over (order by second desc) as since from recent_uses
+             where key = ${key} and second > clock_timestamp() - interval '61 seconds') newest
+     where since >= ${limit}::int order by second desc limit 1`,
   );
 }
 
-/** Forgets who has made nothing for long. */
+/** Forgets what no limit counts any more. */
 export function forgetUses(db: Queryable): Promise<number> {
-  return exec(
-    db,
-    sql`delete from recent_uses where coalesce(at[cardinality(at)], '-infinity') < now() - interval '10 minutes'`,
-  );
+  return exec(db, sql`delete from recent_uses where second < now() - interval '10 minutes'`);
 }
