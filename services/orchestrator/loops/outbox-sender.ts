@@ -43,6 +43,8 @@ const failedMs = 1_000;
 /** An attempt takes half of it at most; the rest is for writing down what became of it. */
 const leaseMs = 30_000;
 const maxUnderWay = 200;
+/** The others are for receivers that have nothing under way, one for each that there may be: however many hang, none keeps another waiting. */
+const sharedPlaces = 100;
 const lane = 16;
 
 export function buildOutboxSender(options: Options): OutboxSender {
@@ -83,7 +85,8 @@ export function buildOutboxSender(options: Options): OutboxSender {
   async function claim(signal: AbortSignal): Promise<number> {
     const limit = maxUnderWay - underWay.size;
     if (limit <= 0 || signal.aborted) return 0;
-    const claimed = await store.claimMessages({ limit, leaseMs, lane });
+    const shared = Math.max(0, sharedPlaces - underWay.size);
+    const claimed = await store.claimMessages({ limit, shared, leaseMs, lane });
     for (const message of claimed) start(message);
     return claimed.length;
   }

@@ -4,7 +4,7 @@ import { type Attempted, tally, type Verdict } from "../outbox-verdict.ts";
 import { openStore } from "../store.fixture.ts";
 import { type ClaimedMessage, claimMessages, feedOutbox, recordAttempts } from "./outbox.ts";
 
-const options = { limit: 100, leaseMs: 30_000, lane: 16 };
+const options = { limit: 100, shared: 100, leaseMs: 30_000, lane: 16 };
 const delivered: Verdict = { kind: "delivered", status: 200 };
 const failed: Verdict = { kind: "retry", status: 500, error: "answered 500", delayMs: 5_000, holdMs: 0 };
 
@@ -99,6 +99,20 @@ test.concurrent("what becomes free goes to the receiver that has least under way
   await record(db, ofWell, delivered);
   const next = await claimMessages(db.pool, { ...options, limit: 6 });
   expect(next.map(({ subscriptionId }) => subscriptionId)).toEqual(Array(6).fill(well));
+});
+
+test.concurrent("of places that are not shared a receiver gets one, and only while it has nothing under way", async () => {
+  await using db = await freshDatabase();
+  const ids = [await subscriptionIn(db), await subscriptionIn(db)];
+  for (const id of ids) await fill(db, id, 20, 20);
+  expect(await claimMessages(db.pool, { ...options, shared: 10 })).toHaveLength(10);
+  expect(await claimMessages(db.pool, { ...options, shared: 0 })).toEqual([]);
+  const late = await subscriptionIn(db);
+  await fill(db, late, 20, 20);
+  expect(await claimMessages(db.pool, { ...options, shared: 0 })).toMatchObject([{ subscriptionId: late }]);
+  expect(await claimMessages(db.pool, { ...options, shared: 3 })).toMatchObject(
+    Array(3).fill({ subscriptionId: late }),
+  );
 });
 
 test.concurrent("a page of the ledger is read once, however many try, and no cursor goes back", async () => {

@@ -133,6 +133,8 @@ export type ClaimedMessage = {
 
 export type ClaimOptions = {
   limit: number;
+  /** Of the limit, so many for whoever has most to be told; the rest for receivers that have nothing under way. */
+  shared: number;
   leaseMs: number;
   /** Messages under way at once, by all senders, for a receiver that is well; one that fails gets one. */
   lane: number;
@@ -142,7 +144,7 @@ export type ClaimOptions = {
 const windowRows = 200;
 
 /** Takes due messages, each subscription in its turn and each in the order of its events. */
-export function claimMessages(pool: Pool, { limit, leaseMs, lane }: ClaimOptions): Promise<ClaimedMessage[]> {
+export function claimMessages(pool: Pool, { limit, shared, leaseMs, lane }: ClaimOptions): Promise<ClaimedMessage[]> {
   return transaction(pool, async (db) => {
     // By itself, so that the next statement sees what the last claim for the same subscription did.
     const lanes = await many(
@@ -172,18 +174,21 @@ export function claimMessages(pool: Pool, { limit, leaseMs, lane }: ClaimOptions
         select m.subscription_id, m.task_id from outbox_messages m join lanes l on l.id = m.subscription_id
          where m.lease_id is not null and m.next_at > now()
       ), picked as (
-        select m.id from lanes l cross join lateral (
-          select count(*) as messages from busy b where b.subscription_id = l.id) held cross join lateral (
-          -- After what is under way, or those that hang would take every place that another's answer makes free.
-          select id, held.messages + row_number() over (order by next_at, seq) as place from (
-            select id, next_at, seq, task_id, row_number() over (partition by task_id order by next_at, seq) as nth from (
-              select id, next_at, seq, task_id from outbox_messages
-               where subscription_id = l.id and ended_at is null and next_at <= now() order by next_at, seq limit ${windowRows}) due
-             where not exists (select 1 from busy b where b.subscription_id = l.id and b.task_id = due.task_id)) firsts
-           where nth = 1
-           order by next_at, seq
-           limit greatest(0, l.width - held.messages)) m
-         order by m.place, random() limit ${limit}
+        select id from (
+          select m.id, m.place, row_number() over (order by m.place, random()) as turn
+            from lanes l cross join lateral (
+              select count(*) as messages from busy b where b.subscription_id = l.id) held cross join lateral (
+              -- After what is under way, or those that hang would take every place that another's answer makes free.
+              select id, held.messages + row_number() over (order by next_at, seq) as place from (
+                select id, next_at, seq, task_id, row_number() over (partition by task_id order by next_at, seq) as nth from (
+                  select id, next_at, seq, task_id from outbox_messages
+                   where subscription_id = l.id and ended_at is null and next_at <= now() order by next_at, seq limit ${windowRows}) due
+                 where not exists (select 1 from busy b where b.subscription_id = l.id and b.task_id = due.task_id)) firsts
+               where nth = 1
+               order by next_at, seq
+               limit greatest(0, l.width - held.messages)) m) places
+         where place = 1 or turn <= ${shared}
+         order by turn limit ${limit}
       )
       update outbox_messages m
          set lease_id = gen_random_uuid(), next_at = now() + ${leaseMs} * interval '1 ms', attempts = attempts + 1
