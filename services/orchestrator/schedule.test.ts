@@ -106,6 +106,7 @@ test.each([
   [{ cron: "61 * * * *" }, "cron"],
   [{ cron: "* * *" }, "cron"],
   [{ cron: "0 0 31 2 *" }, "cron"],
+  [{ cron: "2090-01-01T00:00:00Z" }, "cron"],
   [{ cron: "* * * * *", timezone: "Mars/Olympus" }, "timezone"],
   [{ everySeconds: 60, timezone: "Mars/Olympus" }, "timezone"],
 ])("a timing that cannot be (%j) is explained", (given, member) => {

@@ -46,13 +46,16 @@ export const maxFires = 100;
  * Why a timing cannot be used, for the person who wrote it; null when it can.
  *
  * Five fields are minute, hour, day, month, weekday; six have seconds in front. A local time that a daylight-saving change
- * leaves out fires at the first instant after the gap; one that comes twice fires once.
+ * leaves out fires at the first instant after the gap; one that comes twice fires once. What fires by an interval (a `*`, a range
+ * or a step) goes on by real time in both cases.
  */
 export function judgeTiming({ cron, timezone }: TimingFields): { member: string; message: string } | null {
   // Told of a schedule without a cron expression too, so that it does not wait for the day when it gets one.
   if (!isTimezone(timezone))
     return { member: "timezone", message: "is not an IANA time zone such as Europe/Berlin or UTC" };
   if (cron === null) return null;
+  // Its reader takes a single date for a schedule too; that is what `at` is for.
+  if (!/^@|\s/.test(cron.trim())) return { member: "cron", message: "is not a cron expression of five or six fields" };
   try {
     const next = new Cron(cron, { timezone, mode: "5-or-6-parts" }).nextRun();
     return next === null ? { member: "cron", message: "never comes true" } : null;
