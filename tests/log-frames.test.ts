@@ -1,3 +1,4 @@
+import { encodeCursor } from "@signalbox/common/cursor.ts";
 import { freshDatabase } from "@signalbox/testing/database.ts";
 import { eventually } from "@signalbox/testing/eventually.ts";
 import { type ServiceProcess, startService } from "@signalbox/testing/service-process.ts";
@@ -42,6 +43,43 @@ function note(seen: Visit, data: string): void {
   if (frame.log) seen.numbers.push(Number(frame.log.message));
 }
 
+/** A client that notes each frame as its type, or as the message of the record that it shows; it leaves at the end of its scope. */
+async function watch({ url }: ServiceProcess, since = "") {
+  const end = new AbortController();
+  const headers = { "x-internal-key": key };
+  const response = await fetch(`${url}/stream?types=log${since}`, { headers, signal: end.signal });
+  const shown: string[] = [];
+  const reading = readBlocks(response, (data) => {
+    const frame = JSON.parse(data) as { type: string; log?: { message: string } };
+    shown.push(frame.log?.message ?? frame.type);
+  }).catch((error: unknown) => {
+    if (!end.signal.aborted) throw error;
+  });
+  return {
+    shown,
+    until: (last: string) => eventually(() => shown.at(-1) === last, { what: last }),
+    async [Symbol.asyncDispose]() {
+      end.abort();
+      await reading;
+    },
+  };
+}
+
+async function startBoth(databaseUrl: string) {
+  const logging = await startService({ main: "services/logging/main.ts", env: { ...env, DATABASE_URL: databaseUrl } });
+  const orchestrator = await startService({
+    main: "services/orchestrator/main.ts",
+    env: { ...env, DATABASE_URL: databaseUrl, LOGGING_URL: logging.url },
+  });
+  return {
+    logging,
+    orchestrator,
+    async [Symbol.asyncDispose]() {
+      await Promise.all([orchestrator[Symbol.asyncDispose](), logging[Symbol.asyncDispose]()]);
+    },
+  };
+}
+
 /** A client of the orchestrator's stream that notes the records it is shown, and the cursor it could come back with. */
 async function visit({ url }: ServiceProcess, since: string | null): Promise<Visit> {
   const end = new AbortController();
@@ -62,13 +100,8 @@ async function visit({ url }: ServiceProcess, since: string | null): Promise<Vis
 
 test("whoever comes and goes sees each record once and in order, although nobody reads them meanwhile", async () => {
   await using database = await freshDatabase();
-  const logging = await startService({ main: "services/logging/main.ts", env: { ...env, DATABASE_URL: database.url } });
-  await using _logging = logging;
-  const orchestrator = await startService({
-    main: "services/orchestrator/main.ts",
-    env: { ...env, DATABASE_URL: database.url, LOGGING_URL: logging.url },
-  });
-  await using _orchestrator = orchestrator;
+  await using both = await startBoth(database.url);
+  const { logging, orchestrator } = both;
 
   const seen: number[] = [];
   let written = 0;
@@ -105,4 +138,24 @@ test("whoever comes and goes sees each record once and in order, although nobody
   await eventually(() => fresh.numbers.includes(written - 1));
   await fresh.leave();
   expect(fresh.numbers.slice(-10)).toEqual(Array.from({ length: 10 }, (_, n) => written - 10 + n));
+});
+
+test("a log that was restored is told as a gap, to who is there and to who comes back, and goes on from there", async () => {
+  await using database = await freshDatabase();
+  await using both = await startBoth(database.url);
+  const { logging, orchestrator } = both;
+  await using there = await watch(orchestrator);
+  await there.until("hello");
+  await write(logging, 0, 4);
+  await there.until("3");
+  await database.pool.query(
+    "delete from logs where message in ('2', '3'); select setval('logs_seq', (select max(seq) from logs))",
+  );
+  await there.until("gap");
+  await using back = await watch(orchestrator, `&since=${encodeCursor([0, 9_000_001])}`);
+  await back.until("gap");
+  await write(logging, 4, 2);
+  await Promise.all([there.until("5"), back.until("5")]);
+  expect(there.shown).toEqual(["hello", "0", "1", "2", "3", "gap", "4", "5"]);
+  expect(back.shown).toEqual(["hello", "gap", "4", "5"]);
 });

@@ -39,6 +39,7 @@ function follow(ledger: Ledger) {
   const pool = buildPool({ url: ledger.url, name: "tail test", max: 2, onError: () => undefined });
   const rows: Row[] = [];
   const errors: unknown[] = [];
+  const rewound: number[] = [];
   let asked = 0;
   pool.on("acquire", () => asked++);
   const tail = buildTail<Row>({
@@ -56,6 +57,7 @@ function follow(ledger: Ledger) {
     seqOf: (row) => row.seq,
     deliver: (page) => void rows.push(...page),
     onError: (error) => void errors.push(error),
+    onRewound: (position) => void rewound.push(position),
   });
   const end = new AbortController();
   const running = tail.run(end.signal);
@@ -63,6 +65,7 @@ function follow(ledger: Ledger) {
     tail,
     rows,
     errors,
+    rewound,
     asked: () => asked,
     async [Symbol.asyncDispose]() {
       end.abort();
@@ -202,6 +205,24 @@ test("a tail begins with what is new, not with what was there", async () => {
   await ledger.pool.query(change(1));
   await eventually(() => one.rows.length === 1, { what: "the new row, found by polling alone" });
   expect(one.rows[0]?.seq).toBe(2);
+});
+
+test("a database that comes back without its last rows is followed from where it then stands, and that is told", async () => {
+  await using ledger = await openLedger();
+  await using tail = follow(ledger);
+  await tail.tail.started;
+  await write(ledger, 30);
+  const all = await stored(ledger);
+  await eventually(() => tail.tail.position() === all.at(-1), { what: "all rows" });
+  const kept = all[all.length - 5] ?? 0;
+  await ledger.pool.query(`delete from ledger where seq > ${kept}; select setval('ledger_seq', ${kept})`);
+  await eventually(() => tail.rewound.length > 0, { what: "the way back" });
+  const before = tail.rows.length;
+  await ledger.pool.query(change(1));
+  await eventually(() => tail.rows.length > before, { what: "the new row" });
+  expect(tail.rewound).toEqual([kept]);
+  expect(tail.rows.slice(before).map(({ seq }) => seq)).toEqual([kept + 1]);
+  expect(tail.errors).toEqual([]);
 });
 
 test("with nothing new it asks now and then, and spends no transaction id", async () => {

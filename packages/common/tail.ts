@@ -11,8 +11,10 @@
  *      row up to L is visible by now, or never will be. Everything up to L may be delivered, in order.
  *
  * A long writing transaction anywhere in the cluster delays the tail (`lagMs` says so); nothing is lost. With nothing new
- * it asks for the last value once a poll and spends no transaction id. After any failure the barrier begins anew: a crashed
- * server may hand out again numbers that nobody committed, so the only position that is kept is that of a delivered row.
+ * it asks for the last value once a poll and spends no transaction id. After any failure, and at a server that was started anew
+ * since the last poll, the barrier begins anew: a crashed server may hand out again numbers that nobody committed, so the only
+ * position that is kept is that of a delivered row. A database that comes back without that row (restored, or failed over to a
+ * server that was behind) hands out its number again: then the position goes back too, and whoever listens is told.
  *
  * Crash at any step: the position lives in memory and in the clients' cursors only; nothing is written.
  */
@@ -31,6 +33,8 @@ export type TailOptions<T> = {
   /** Called with each page of new rows; must not throw. */
   deliver(rows: readonly T[]): void;
   onError(error: unknown): void;
+  /** Called when what was delivered last is no longer there, with the position from which it goes on; must not throw. */
+  onRewound?(position: number): void;
   /** Between two polls under load: the frames of one tick go out together. */
   spacingMs?: number;
 };
@@ -61,10 +65,19 @@ const failedMs = 500;
 function buildBarrier(options: { pool: Pool; sequence: string }) {
   let sampled = -1;
   let safe = -1;
+  let server = "";
   let marks: { last: number; xid: number; since: number }[] = [];
 
+  function beginAnew(): void {
+    marks = [];
+    sampled = -1;
+    safe = -1;
+  }
+
   async function sample(): Promise<void> {
-    const last = await lastValue(options);
+    const { last, startedAt } = await readSequence(options);
+    if (startedAt !== server || last < sampled) beginAnew();
+    server = startedAt;
     if (last <= sampled) return;
     const xid = await drawTransactionId(options);
     sampled = last;
@@ -82,11 +95,7 @@ function buildBarrier(options: { pool: Pool; sequence: string }) {
     },
     isOpen: () => marks.length > 0,
     lagMs: () => (marks[0] ? performance.now() - marks[0].since : 0),
-    beginAnew(): void {
-      marks = [];
-      sampled = -1;
-      safe = -1;
-    },
+    beginAnew,
   };
 }
 
@@ -110,10 +119,11 @@ export function buildTail<T>(options: TailOptions<T>): Tail {
   async function poll(): Promise<void> {
     const safe = await barrier.pass();
     if (safe < 0) return;
-    if (position < 0) {
-      position = await options.latest(safe);
-      first.resolve();
-    } else await deliver(safe);
+    if (position >= 0 && position <= safe) return deliver(safe);
+    const isRewound = position >= 0;
+    position = await options.latest(safe);
+    first.resolve();
+    if (isRewound) options.onRewound?.(position);
   }
 
   /** One poll and the rest after it: short while a barrier is open, until the bell or a second when level. */
@@ -180,9 +190,13 @@ export async function rest(ms: number, signal: AbortSignal): Promise<void> {
   await pause(ms, undefined, { signal }).catch(() => undefined);
 }
 
-function lastValue({ pool, sequence }: Pick<TailOptions<never>, "pool" | "sequence">): Promise<number> {
-  const statement = sql`select case when is_called then last_value else 0 end as last from ${rawSql(sequence)}`;
-  return one(pool, (row) => Number(row.last), statement);
+function readSequence({ pool, sequence }: Pick<TailOptions<never>, "pool" | "sequence">) {
+  return one(
+    pool,
+    (row) => ({ last: Number(row.last), startedAt: row.started_at as string }),
+    sql`select case when is_called then last_value else 0 end as last, extract(epoch from pg_postmaster_start_time())::text as started_at
+          from ${rawSql(sequence)}`,
+  );
 }
 
 function drawTransactionId({ pool }: Pick<TailOptions<never>, "pool">): Promise<number> {

@@ -97,6 +97,7 @@ function buildCore(settings: Settings, log: Log) {
     read: streams.readTail,
     seqOf: ({ seq }) => seq,
     deliver: streams.publish,
+    onRewound: streams.rewind,
     onError: complain("the log could not be followed; this will be tried again"),
     spacingMs: tailSpacingMs,
   });

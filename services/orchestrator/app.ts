@@ -181,6 +181,10 @@ function buildLive({ settings, database, instance, log }: LiveOptions) {
     },
     seqOf: (row) => row.seq,
     deliver: (page) => hub.publishEvents(page),
+    onRewound(position) {
+      log.warn({ position }, "PostgreSQL came back without its last events; whoever had seen them is told of a gap");
+      hub.rewind(position);
+    },
     onError: (error) => log.warn({ err: error }, "the ledger could not be followed; this will be tried again"),
   });
   const hub = buildHub({ tail, logs: logStream, log });

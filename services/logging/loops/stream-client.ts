@@ -78,6 +78,13 @@ export class StreamClient {
     }
   }
 
+  /** The log ends here, and what was sent of later numbers is no longer in it. */
+  rewind(position: number): void {
+    if (this.#position <= position) return;
+    this.#position = position;
+    this.#options.sink.write(gapBlock + toPositionBlock(position));
+  }
+
   #tellPosition(upTo: number): void {
     this.#position = Math.max(this.#position, upTo);
     // One that does not read needs only the last of them, which the heartbeat repeats.

@@ -73,6 +73,12 @@ export function buildStreams({
       for (const client of clients) client.offer(page);
     },
 
+    /** The log has lost what came after this number. */
+    rewind(position: number): void {
+      published = position;
+      for (const client of clients) client.rewind(position);
+    },
+
     /** Serves one client until it is gone or the signal comes. */
     async open({ after, hasGap, ...wanted }: OpenStream): Promise<void> {
       const position = () => tail().position();

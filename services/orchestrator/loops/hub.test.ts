@@ -1,6 +1,7 @@
 import { buildLog } from "@signalbox/common/log.ts";
+import { rest } from "@signalbox/common/tail.ts";
 import { expect, test } from "vitest";
-import type { LogStreamClient } from "../clients/log-stream.ts";
+import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
 import type { LedgerEntry, LedgerStep } from "../store/rows.ts";
 import { buildHub } from "./hub.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -72,6 +73,76 @@ test("a client that comes while a page without tasks is on its way reads them it
   box.hub.publishEvents([entryOf(13)]);
   expect(box.shown()).toEqual(["event 11", "event 12", "event 13"]);
   expect([isFollowedBefore, box.hub.isFollowed()]).toEqual([false, true]);
+});
+
+/** A log stream that says one thing after the other, each when the test says so, and a client that wants the log. */
+function buildLogBox() {
+  const items: LogItem[] = [];
+  const asked: (number | null)[] = [];
+  const following: LogStreamClient = {
+    async *follow({ after, signal }) {
+      asked.push(after);
+      while (!signal.aborted) {
+        const item = items.shift();
+        if (item) yield item;
+        else await rest(5, signal);
+      }
+    },
+    close: async () => undefined,
+  };
+  const hub = buildHub({ tail: { position: () => 10, started: Promise.resolve() }, logs: following, log });
+  const frames: string[] = [];
+  const end = new AbortController();
+  void hub.followLogs(end.signal);
+  const sink = {
+    send: ({ text }: { text: string }) => {
+      const frame = JSON.parse(text);
+      frames.push(frame.log ?? frame.type);
+    },
+    pendingBytes: () => 0,
+    close: () => undefined,
+  };
+  const sources = { position: hub.position, readLedger: async () => [], logs: following };
+  return {
+    hub,
+    frames,
+    say: (...said: LogItem[]) => void items.push(...said),
+    follow() {
+      const filter = { types: { task: false, log: true } };
+      const subscriber = new Subscriber({ filter, since: null, sink, sources, signal: end.signal });
+      hub.subscribe(subscriber);
+      subscriber.start();
+    },
+    [Symbol.dispose]: () => end.abort(),
+  };
+}
+
+const logOf = (seq: number) => ({ kind: "log", seq, log: {}, text: `"log ${seq}"` }) as unknown as LogItem;
+
+test("a log that was restored goes on with its lower numbers after a gap", async () => {
+  using box = buildLogBox();
+  box.say({ kind: "position", seq: 50 });
+  await expect.poll(() => box.hub.position().log).toBe(50);
+  box.follow();
+  box.say(logOf(51), { kind: "gap" }, { kind: "position", seq: 7 }, logOf(8));
+  await expect.poll(() => box.frames).toEqual(["log 51", "gap", "log 8"]);
+  expect(box.hub.position().log).toBe(8);
+});
+
+test("records that retention dropped are a gap before the next one", async () => {
+  using box = buildLogBox();
+  box.say({ kind: "position", seq: 50 });
+  await expect.poll(() => box.hub.position().log).toBe(50);
+  box.follow();
+  box.say({ kind: "gap" }, logOf(90), logOf(91));
+  await expect.poll(() => box.frames).toEqual(["gap", "log 90", "log 91"]);
+});
+
+test("who came before the log's position was known is told that something may be missing", async () => {
+  using box = buildLogBox();
+  box.follow();
+  box.say({ kind: "position", seq: 5 }, logOf(6));
+  await expect.poll(() => box.frames).toEqual(["gap", "log 6"]);
 });
 
 test("a step says the same whether it was read with its task or without", () => {

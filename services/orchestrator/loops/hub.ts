@@ -7,6 +7,9 @@
  * read has reached the position, so nothing falls between. A feed never sends a number that is not above its own, so nothing
  * comes twice. A client whose buffer is full turns to behind and goes on from its own position when it has drained.
  *
+ * A database that came back without its last events (see tail.ts), or a log that did, takes the positions back with it, and
+ * whoever had come further is told by a gap.
+ *
  * While nobody follows, the ledger is read without its tasks (`readSteps`). A client that comes while such a page is on its way
  * turns to behind when it arrives, and reads for itself what the page did not hold.
  */
@@ -26,6 +29,8 @@ export type Hub = {
   isFollowed(): boolean;
   /** The tail of the ledger delivers here: entries while the hub is followed. */
   publishEvents(page: readonly (LedgerEntry | LedgerStep)[]): void;
+  /** The ledger has lost what came after this number. */
+  rewind(seq: number): void;
   subscribe(subscriber: Subscriber): () => void;
   subscribers(): number;
   /** Everything that happens, as it passes; for runs that others ended, and for the metrics. */
@@ -51,14 +56,13 @@ export function buildHub(options: HubOptions): Hub {
   const subscribers = new Set<Subscriber>();
   const listeners = buildListeners();
   const firstWord = Promise.withResolvers<void>();
+  const logPlace = buildLogPlace({ subscribers, publish, onKnown: firstWord.resolve });
   let taskSeq: number | null = null;
-  let logSeq: number | null = null;
 
-  const position = (): StreamPosition => ({ task: taskSeq ?? options.tail.position(), log: logSeq });
+  const position = (): StreamPosition => ({ task: taskSeq ?? options.tail.position(), log: logPlace.seq() });
 
+  /** The position is that of the part already. */
   function publish(part: Part): void {
-    if (part.source === "task") taskSeq = part.seq;
-    else logSeq = part.seq;
     const now = position();
     let shared: Outgoing | null = null;
     const toShared = (): Outgoing => {
@@ -69,29 +73,15 @@ export function buildHub(options: HubOptions): Hub {
   }
 
   function pass(row: LedgerEntry | LedgerStep): void {
+    taskSeq = row.seq;
     if (isEntry(row) && subscribers.size > 0) publish(toTaskPart(row));
-    else taskSeq = row.seq;
     listeners.tell(row);
   }
 
-  function moveTo(seq: number): void {
-    if (logSeq === null) {
-      logSeq = seq;
-      firstWord.resolve();
-      for (const subscriber of subscribers) subscriber.learnLogPosition(seq);
-    } else logSeq = Math.max(logSeq, seq);
-  }
-
-  function take(item: LogItem): void {
-    if (item.kind === "gap") for (const subscriber of subscribers) subscriber.missedLogs();
-    else if (item.kind === "position") moveTo(item.seq);
-    else if (logSeq === null || item.seq > logSeq) publish(toLogPart(item));
-  }
-
   const logFeed = buildLogFeed({
-    follow: (positionsOnly, signal) => options.logs.follow({ after: logSeq, positionsOnly, signal }),
+    follow: (positionsOnly, signal) => options.logs.follow({ after: logPlace.seq(), positionsOnly, signal }),
     isWatched: () => subscribers.size > 0,
-    take,
+    take: logPlace.take,
     // Whoever is away is not waited for by each client anew.
     onEnd: firstWord.resolve,
   });
@@ -104,6 +94,10 @@ export function buildHub(options: HubOptions): Hub {
       if (page.every(isEntry)) return;
       for (const subscriber of subscribers) subscriber.missedTasks();
     },
+    rewind(seq) {
+      taskSeq = seq;
+      for (const subscriber of subscribers) subscriber.rewindTasks(seq);
+    },
     subscribe: (subscriber) => add(subscribers, subscriber, logFeed.judge),
     subscribers: () => subscribers.size,
     onStep: listeners.onStep,
@@ -111,9 +105,46 @@ export function buildHub(options: HubOptions): Hub {
     async settled(timeoutMs) {
       // Before that there is no position to begin at, and a client that resumes would not be known to be behind.
       await options.tail.started;
-      if (logSeq === null) await Promise.race([firstWord.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
+      if (logPlace.seq() === null)
+        await Promise.race([firstWord.promise, rest(timeoutMs, AbortSignal.timeout(timeoutMs))]);
     },
     followLogs: (signal) => followForever(logFeed.follow, options.log, signal),
+  };
+}
+
+type LogPlaceOptions = { subscribers: ReadonlySet<Subscriber>; publish(part: Part): void; onKnown(): void };
+
+/** Where the log stands: known with the first word of its stream, and anew with the next one after a gap, be it further back. */
+function buildLogPlace({ subscribers, publish, onKnown }: LogPlaceOptions) {
+  let seq: number | null = null;
+
+  function moveTo(next: number): void {
+    const isNews = seq === null;
+    seq = Math.max(seq ?? 0, next);
+    if (!isNews) return;
+    onKnown();
+    for (const subscriber of subscribers) subscriber.learnLogPosition(next);
+  }
+
+  function forget(): void {
+    seq = null;
+    for (const subscriber of subscribers) subscriber.forgetLogs();
+  }
+
+  function show(item: LogItem & { kind: "log" }): void {
+    if (seq === null) moveTo(item.seq - 1);
+    if (item.seq <= (seq ?? 0)) return;
+    seq = item.seq;
+    publish(toLogPart(item));
+  }
+
+  return {
+    seq: () => seq,
+    take(item: LogItem): void {
+      if (item.kind === "gap") forget();
+      else if (item.kind === "position") moveTo(item.seq);
+      else show(item);
+    },
   };
 }
 

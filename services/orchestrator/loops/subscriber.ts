@@ -16,9 +16,11 @@ export type Sink = {
   close(reason: "slow_client" | "ended"): void;
 };
 
+type LedgerRange = { after: number; upTo: number; limit: number; familyOf?: string; taskId?: string };
+
 export type Sources = {
   position(): StreamPosition;
-  readLedger(range: { after: number; upTo: number; limit: number; familyOf?: string }): Promise<LedgerEntry[]>;
+  readLedger(range: LedgerRange): Promise<LedgerEntry[]>;
   logs: LogStreamClient;
 };
 
@@ -26,6 +28,8 @@ export type SubscriberOptions = {
   filter: StreamFilter;
   /** The position that the client has come to; null starts from now. */
   since: StreamPosition | null;
+  /** Something before that may be missing, and the client is told so. */
+  hasGap?: boolean;
   /** The root of the filter's family has ended already. */
   isOver?: boolean;
   sink: Sink;
@@ -59,6 +63,7 @@ export class Subscriber {
     this.#isOver = options.isOver ?? false;
     this.#task = { mode: filter.types.task ? "live" : "off", seq: since?.task ?? now.task };
     this.#log = { mode: filter.types.log ? "live" : "off", seq: since?.log ?? now.log };
+    options.signal.addEventListener("abort", () => clearTimeout(this.#closing), { once: true });
   }
 
   /** Offers a part; `toShared` makes the frame once for all who stand at the hub's position, which is `now`. */
@@ -72,19 +77,28 @@ export class Subscriber {
     this.#closeWhenOver();
   }
 
-  /** The log stream's first position became known; a client that had none starts there. */
+  /** The log stream's position became known. A client that had none starts there, and what came before it may be missing. */
   learnLogPosition(seq: number): void {
-    this.#log.seq ??= seq;
+    if (this.#log.seq !== null) return;
+    this.#log.seq = seq;
+    if (this.#log.mode === "live") this.#sendGap("retention");
+  }
+
+  /** The logging service has dropped records that were never read, or has lost some that were. */
+  forgetLogs(): void {
+    if (isLevel(this.#log)) this.#log.seq = null;
+  }
+
+  /** The ledger ends here, and what was sent of later numbers is no longer in it. */
+  rewindTasks(seq: number): void {
+    if ((this.#task.seq ?? 0) <= seq) return;
+    this.#task.seq = seq;
+    if (this.#task.mode !== "off") this.#sendGap("retention");
   }
 
   /** Something passed that was not read with its task. */
   missedTasks(): void {
     if (this.#task.mode === "live") void this.#catchUp(this.#task);
-  }
-
-  /** The logging service has dropped records that were never read. */
-  missedLogs(): void {
-    if (this.#log.mode === "live") this.#sendGap("retention");
   }
 
   pendingBytes(): number {
@@ -107,6 +121,7 @@ export class Subscriber {
 
   /** Reads what it has missed, then follows live. */
   start(): void {
+    if (this.#options.hasGap) this.#sendGap("retention");
     const now = this.#options.sources.position();
     if (this.#task.mode === "live" && (this.#task.seq ?? 0) < now.task) void this.#catchUp(this.#task);
     if (this.#log.mode === "live" && this.#log.seq !== now.log) void this.#catchUp(this.#log);
@@ -123,7 +138,6 @@ export class Subscriber {
       if (isLevel(this.#task) && isLevel(this.#log)) sink.close("ended");
       else this.#closeWhenOver();
     }, lingerMs);
-    signal.addEventListener("abort", () => clearTimeout(this.#closing), { once: true });
   }
 
   /** Only then is the hub's cursor its own: not while it catches up, nor when it came from an orchestrator that was ahead. */
@@ -167,7 +181,7 @@ export class Subscriber {
     const { sources, filter } = this.#options;
     const feed = this.#task;
     const upTo = sources.position().task;
-    const only = filter.family && { familyOf: filter.family.root };
+    const only = filter.family ? { familyOf: filter.family.root } : filter.taskId && { taskId: filter.taskId };
     const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows, ...only });
     if (!entries.every((entry) => this.#relay(feed, toTaskPart(entry)))) return;
     if (entries.length === 0) feed.seq = Math.max(feed.seq ?? 0, upTo);
@@ -182,7 +196,7 @@ export class Subscriber {
     const wanted = { level, service, traceId, correlationId, taskId };
     const both = AbortSignal.any([signal, enough.signal]);
     try {
-      for await (const item of sources.logs.follow({ after: this.#log.seq ?? 0, filter: wanted, signal: both })) {
+      for await (const item of sources.logs.follow({ after: this.#log.seq, filter: wanted, signal: both })) {
         if (!this.#takeLog(item)) return;
       }
     } finally {
@@ -195,6 +209,8 @@ export class Subscriber {
     const feed = this.#log;
     if (item.kind === "gap") {
       this.#sendGap("retention");
+      // The next number counts, also if it is a lower one: then the log was restored, or the cursor was none of its own.
+      feed.seq = 0;
       return true;
     }
     if (item.kind === "log" && !this.#relay(feed, toLogPart(item))) return false;
