@@ -101,6 +101,7 @@ export function buildApp(settings: Settings, report: () => ConfigReport, overrid
     async stop(): Promise<void> {
       const graceMs = settings.DRAIN_SECONDS * 1_000;
       await Promise.all([engine.stop(graceMs), outbox.stop(graceMs), reconciling?.stop()]);
+      live.waiters.release();
       await edge.stop();
       await live.stop();
       await Promise.all([database.stop(), watching.spans.close()]);

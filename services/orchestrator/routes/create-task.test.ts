@@ -1,7 +1,8 @@
 import { Task } from "@signalbox/common/contracts/task.ts";
 import { compileCheck } from "@signalbox/common/validate.ts";
+import { eventually } from "@signalbox/testing/eventually.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
+import { type Items, type Orchestrator, startAgent, startOrchestrator } from "../orchestrator.fixture.ts";
 
 const unreachable = { url: "http://127.0.0.1:9" };
 const anHourAhead = () => new Date(Date.now() + 3_600_000).toISOString();
@@ -244,6 +245,42 @@ test.concurrent("Prefer: wait shows a failure, and a task that was canceled mean
   const id = agent.calls[1]?.taskId;
   await own.call(`/task/${id}/cancel`, { method: "POST" });
   expect((await hanging).body).toMatchObject({ id, status: "canceled", version: 3 });
+});
+
+test.concurrent("who lost the answer and asks again with the same key waits again", async () => {
+  await using own = await startOrchestrator();
+  await using agent = await startAgent(() => undefined);
+  await own.register(agent, [{}]);
+  const call = { method: "POST", body: { type: "work" }, headers: { "idempotency-key": "once" } };
+  const { id } = (await own.call("/task", call)).body;
+  await agent.called(1);
+  const waiting = { ...call, headers: { ...call.headers, prefer: "wait=60" } };
+  const again = own.call("/task", waiting);
+  // Time in which one that did not wait would long have been answered.
+  for (let at = 0; at < 20; at++) await own.get(id);
+  agent.calls[0]?.response.writeHead(200, { "content-type": "application/json" }).end('{"result":1}');
+  const ended = { status: 200, headers: { "idempotent-replayed": "true" }, body: { id, status: "completed" } };
+  expect(await again).toMatchObject(ended);
+  expect(await own.call("/task", waiting)).toMatchObject(ended);
+});
+
+test.concurrent("whoever waits while the orchestrator stops is answered with the task as it is", async () => {
+  await using own = await startOrchestrator();
+  await own.register(unreachable, [{ type: "plain" }]);
+  const waiting = own.call("/task", { method: "POST", body: later(), headers: { prefer: "wait=60" } });
+  await eventually(async () => (await own.call<Items<Task>>("/tasks")).body.items.length === 1, { what: "the task" });
+  await own.stop();
+  expect(await waiting).toMatchObject({ status: 201, body: { status: "queued" } });
+});
+
+test.concurrent("a task that is stored is answered with 201, though it cannot be read after the wait", async () => {
+  await using own = await startOrchestrator();
+  await own.register(unreachable, [{ type: "plain" }]);
+  const waiting = own.call("/task", { method: "POST", body: later(), headers: { prefer: "wait=1" } });
+  await eventually(async () => (await own.call<Items<Task>>("/tasks")).body.items.length === 1, { what: "the task" });
+  await own.database.pool.query("alter table tasks rename to away");
+  expect(await waiting).toMatchObject({ status: 201, body: { status: "queued", version: 1 } });
+  await own.database.pool.query("alter table away rename to tasks");
 });
 
 test("the alias makes tasks too", async () => {
