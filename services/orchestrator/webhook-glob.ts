@@ -24,7 +24,18 @@ type Step =
 export function compileGlob(pattern: string): Glob {
   if (!/[*?]/.test(pattern)) return (name) => name === pattern;
   const steps = toSteps(pattern);
-  return (name) => name.length <= maxNameLength && walk(steps, name);
+  const head = toText(steps.slice(0, steps.findIndex(isGap)));
+  const tail = toText(steps.slice(steps.findLastIndex(isGap) + 1));
+  // Of the many files of a large push hardly any begins and ends as a pattern does; only those are walked.
+  return (name) => name.length <= maxNameLength && name.startsWith(head) && name.endsWith(tail) && walk(steps, name);
+}
+
+function isGap({ kind }: Step): boolean {
+  return kind !== "literal";
+}
+
+function toText(steps: readonly Step[]): string {
+  return steps.map((step) => (step.kind === "literal" ? step.char : "")).join("");
 }
 
 function toSteps(pattern: string): Step[] {
@@ -38,15 +49,17 @@ function toSteps(pattern: string): Step[] {
 
 function walk(steps: readonly Step[], name: string): boolean {
   let places = new Uint8Array(steps.length + 1);
+  let next = new Uint8Array(steps.length + 1);
   enter(steps, places, 0);
   for (const char of name) {
-    const next = new Uint8Array(steps.length + 1);
+    next.fill(0);
     let isAlive = false;
-    for (const [at, step] of steps.entries()) {
-      if (places[at] === 1 && advance(steps, next, { at, step, char })) isAlive = true;
+    for (let at = 0; at < steps.length; at++) {
+      const step = steps[at];
+      if (places[at] === 1 && step && advance(steps, next, { at, step, char })) isAlive = true;
     }
     if (!isAlive) return false;
-    places = next;
+    [places, next] = [next, places];
   }
   return places[steps.length] === 1;
 }

@@ -234,3 +234,16 @@ task: { type: work, payload: "{{title|lower}} {{title|short}} {{title|json}}" }`
   rule.draft(signal({ title: "{{".repeat(200_000) }));
   expect(performance.now() - startedAt).toBeLessThan(2_000);
 });
+
+test("a push of a hundred thousand files keeps no rule busy", () => {
+  const rule = ruleOf(`
+name: r
+source: github
+paths: ["services/**/*.sql", docs/**, "**/*.md"]
+task: { type: work }`);
+  const modified = Array.from({ length: 100_000 }, (_, index) => `packages/some/folder/src/deep/file-${index}.ts`);
+  const all = signal({ ...push, commits: [{ modified }] });
+  const startedAt = performance.now();
+  for (let asked = 0; asked < 20; asked++) expect(rule.matches(all)).toBe(false);
+  expect(performance.now() - startedAt).toBeLessThan(4_000);
+});

@@ -79,8 +79,15 @@ const maxText = 1_000;
 
 const changeLists = ["commits.*.added", "commits.*.modified", "commits.*.removed"].map((path) => path.split("."));
 
+/** Many rules ask for them, and a push may touch a hundred thousand. */
+const changedPaths = new WeakMap<Signal, string[]>();
+
 /** Files that the commits of a push touch. */
-export function listChangedPaths({ body }: Signal): string[] {
-  const lists = changeLists.flatMap((path) => readAll(body, [...path, "*"]));
-  return [...new Set(lists.filter((item) => typeof item === "string"))];
+export function listChangedPaths(signal: Signal): string[] {
+  const known = changedPaths.get(signal);
+  if (known !== undefined) return known;
+  const lists = changeLists.flatMap((path) => readAll(signal.body, path)).filter((list) => Array.isArray(list));
+  const found = [...new Set(lists.flat().filter((item) => typeof item === "string"))];
+  changedPaths.set(signal, found);
+  return found;
 }
