@@ -10,14 +10,18 @@ import { http } from "../queue/parts/http.ts";
 import { idle } from "../queue/parts/idle.ts";
 import { live } from "../queue/parts/live.ts";
 import { rest } from "../queue/parts/rest.ts";
-import { readVersions } from "../queue/rivals.ts";
+import { readVersions, sides } from "../queue/rivals.ts";
 
 /** In the order in which they are taken. */
 const parts: readonly Part[] = [enqueue, drain, drainHttp, rest, history, backlog, live, fanOut, http, idle];
 
 const about = `
 All sides share one PostgreSQL server on the disk, with a fleet's settings; each has a database and a process of its own, and
-they take turns, another one first in each round.
+they take turns, another one first in each round. Each keeps a row of every task and a row of each of its events.
+
+| side | how it is set for throughput |
+| ---- | ---------------------------- |
+${sides.map(({ name, setup }) => `| ${name} | ${setup} |`).join("\n")}
 
 ${parts.map((part) => `**${part.name}**: ${part.about.trim()}`).join("\n\n")}
 `;

@@ -1,7 +1,7 @@
 import { atLeast, type Finding, shown } from "../../measure.ts";
 import { openOrchestrator } from "../orchestrator.ts";
 import { inTurns, type Part, type PartOptions, ratios } from "../part.ts";
-import { dbos, graphileWorker, openSide, pgBoss, type Side, signalbox } from "../rivals.ts";
+import { dbos, graphileWorker, openSide, pgBoss, type Side, sides, signalbox } from "../rivals.ts";
 
 const atOnce = 16;
 const warmUpShare = 0.2;
@@ -21,7 +21,7 @@ async function measureEnqueue(options: PartOptions): Promise<Finding[]> {
   const { arena, tasks, say } = options;
   await using open = new AsyncDisposableStack();
   const entries: Entry[] = [];
-  for (const side of [signalbox, graphileWorker, pgBoss, dbos]) {
+  for (const side of sides) {
     const callee = open.use(await openSide(arena, side));
     const add = (name: string, isBare: boolean) =>
       entries.push({ name, rates: [], run: (count) => callee.call<number>("enqueue", count, atOnce, isBare) });
