@@ -10,7 +10,7 @@ import { bucketWidthMs, parseWindow } from "../window.ts";
 import { TaskId } from "./task-id.ts";
 
 const maxTreeTasks = 1_000;
-const cutNote = `There are more than ${maxTreeTasks} tasks below this one, and not all are shown; GET /tasks?parentId=… lists the children of one.`;
+const cutNote = `Not all tasks below this one are shown: there are more than ${maxTreeTasks}, or they are large; GET /tasks?parentId=… lists the children of one.`;
 const maxTraceEvents = 10_000;
 
 export const getTaskTree = ({ store }: Context) =>
@@ -23,10 +23,10 @@ export const getTaskTree = ({ store }: Context) =>
     params: TaskId,
     replies: { 200: TaskTree },
     async handle({ params }) {
-      const tasks = await store.listTree(params.id, maxTreeTasks + 1);
-      const tree = toTaskTree(tasks.slice(0, maxTreeTasks), params.id.toLowerCase());
+      const { items, isCut } = await store.listTree(params.id, maxTreeTasks);
+      const tree = toTaskTree(items, params.id.toLowerCase());
       if (tree === null) throw notFound("task", params.id);
-      return { status: 200, body: tasks.length > maxTreeTasks ? { ...tree, notes: [cutNote] } : tree };
+      return { status: 200, body: isCut ? { ...tree, notes: [cutNote] } : tree };
     },
   });
 
@@ -73,13 +73,14 @@ export const getTrace = ({ store, logs }: Context) =>
         logs.findByTrace(traceId, signal),
       ]);
       const events = await store.listEventsOf(
-        tasks.map((task) => task.id),
+        tasks.items.map((task) => task.id),
         maxTraceEvents,
       );
-      if (tasks.length === 0 && found.logs.length === 0) throw notFound("trace", traceId);
+      if (tasks.items.length === 0 && found.logs.length === 0) throw notFound("trace", traceId);
       const notes = found.note === null ? [] : [found.note];
-      if (tasks.length === maxTreeTasks) notes.push(`only the first ${maxTreeTasks} tasks are shown`);
-      if (events.length === maxTraceEvents) notes.push(`only the first ${maxTraceEvents} events are shown`);
-      return { status: 200, body: toTraceTree({ traceId, tasks, events, logs: found.logs, notes }) };
+      if (tasks.isCut) notes.push(`only the first ${tasks.items.length} tasks are shown`);
+      if (events.isCut) notes.push(`only the first ${events.items.length} events are shown`);
+      const parts = { traceId, tasks: tasks.items, events: events.items, logs: found.logs, notes };
+      return { status: 200, body: toTraceTree(parts) };
     },
   });

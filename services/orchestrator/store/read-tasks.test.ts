@@ -30,6 +30,17 @@ test.concurrent("a page of the ledger holds some megabytes at the most, and the 
   expect(pages.flat().every(({ task }) => typeof task.payload === "string" && task.payload.length > 4)).toBe(true);
 });
 
+test.concurrent("what is stored compressed counts as long as it is read", async () => {
+  await using box = await openStore();
+  for (let at = 0; at < 12; at++) await box.insert({ payload: "x".repeat(900_000) });
+  const pages = await walk(box);
+  expect(pages.flat()).toHaveLength(12);
+  expect(Math.max(...pages.map((page) => page.length))).toBeLessThan(6);
+  const listed = await box.store.listTasks({ limit: 50 });
+  expect(listed.items.length).toBeLessThan(6);
+  expect(listed.nextCursor).not.toBeNull();
+});
+
 test.concurrent("an event that is larger than a page comes alone", async () => {
   await using box = await openStore();
   const task = await box.insert({ payload: noise(1_000_000) });

@@ -14,15 +14,23 @@ import {
   sql,
 } from "@signalbox/common/sql.ts";
 import type { WaitFacts } from "../why.ts";
-import { type LedgerEntry, smallTaskColumns, taskColumns, toEvent, toLedgerEntry, toTask } from "./rows.ts";
+import {
+  dataBytes,
+  type LedgerEntry,
+  smallTaskColumns,
+  taskBytes,
+  taskColumns,
+  toEvent,
+  toLedgerEntry,
+  toTask,
+} from "./rows.ts";
 
 /**
- * What one page holds of payloads, results and event data at the most, in bytes as stored (compressed); its first row comes
+ * What one page holds of payloads, results and event data at the most, in bytes; its first row comes
  * anyway. Without it, some hundred events of tasks of a megabyte would be read at once: more than fits into the memory of one
  * process, or through the connection before the statement's time is over.
  */
 const maxPageBytes = 4_194_304;
-const taskBytes = rawSql("pg_column_size(payload) + coalesce(pg_column_size(result), 0)");
 
 /** One task; null when there is none of that id. */
 export function findTask(db: Queryable, id: string): Promise<Task | null> {
@@ -70,7 +78,7 @@ function pageOfEvents({ taskId, after, limit }: { taskId: string; after: number;
   return sql`
     select seq, kind, actor, at, version, data, found
       from (select *, count(*) over () as found, row_number() over (order by seq) as place,
-                   sum(pg_column_size(data)) over (order by seq) as weight
+                   sum(${dataBytes("data")}) over (order by seq) as weight
               from (select seq, kind, actor, at, version, data from task_events
                      where task_id = ${taskId} and seq > ${after} order by seq limit ${limit + 1}) newest) weighed
      where place <= ${limit} and (weight <= ${maxPageBytes} or place = 1)
@@ -106,7 +114,7 @@ export function readLedger(
                order by seq limit ${range.limit}) e
     ), weighed as (
       select page.*, ${taskColumns}, row_number() over (order by e_seq) as place,
-             sum(pg_column_size(e_data) + case when nth = 1 then ${taskBytes} else 0 end) over (order by e_seq) as weight
+             sum(${dataBytes("e_data")} + case when nth = 1 then ${taskBytes} else 0 end) over (order by e_seq) as weight
         from page join tasks on id = e_task_id
     )
     select ${smallTaskColumns}, case when nth = 1 then payload end as payload, case when nth = 1 then result end as result,

@@ -20,6 +20,18 @@ export const smallTaskColumns = rawSql(
 /** What `toTask` reads, by name: see `prepared` for why there is no `*`. */
 export const taskColumns = sql`${smallTaskColumns}, payload, result`;
 
+/**
+ * The bytes of a JSON column as they will be read. What is stored compressed may be a hundred times as long, and only its text
+ * tells; the others, nearly all, are told by a look at their header.
+ */
+function bytesOf(column: string): string {
+  return `case when pg_column_compression(${column}) is null then pg_column_size(${column}) else octet_length(${column}::text) end`;
+}
+
+/** What bounds a page of tasks, and one of events (`column` is their data). */
+export const taskBytes = rawSql(`${bytesOf("payload")} + coalesce(${bytesOf("result")}, 0)`);
+export const dataBytes = (column: "data" | "e_data") => rawSql(bytesOf(column));
+
 /** A row of `tasks` as the contract shows it. */
 export function toTask(row: Row): Task {
   return {
