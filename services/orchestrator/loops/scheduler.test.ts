@@ -7,11 +7,15 @@ import { expect, test } from "vitest";
 import { type OpenStore, openStore } from "../store.fixture.ts";
 import { buildScheduler } from "./scheduler.ts";
 
-/** A scheduler to which no type is known. */
+/** A scheduler to which no type is known, and one cannot even be asked for. */
 function startScheduler({ store }: OpenStore) {
   const end = new AbortController();
   const { log } = buildLog({ service: "test", level: "fatal", format: "json" });
-  const catalog = { find: async () => null, checkPayload: () => undefined };
+  const find = async (type: string) => {
+    if (type === "unaskable") throw new Error("canceling statement due to lock timeout");
+    return null;
+  };
+  const catalog = { find, checkPayload: () => undefined };
   let looks = 0;
   const nextFireInMs = () => {
     looks++;
@@ -30,11 +34,14 @@ function startScheduler({ store }: OpenStore) {
   };
 }
 
-async function insertDue({ store }: OpenStore, { everySeconds = 3600, ageMs = 0 } = {}): Promise<string> {
+type Wanted = { everySeconds?: number; ageMs?: number; type?: string };
+
+async function insertDue({ store }: OpenStore, wanted: Wanted = {}): Promise<string> {
+  const { everySeconds = 3600, ageMs = 0, type = "work" } = wanted;
   const id = uuidv7();
   const when = { cron: null, everySeconds, at: null, timezone: "UTC" };
   const missed = ageMs > 0 ? "all" : "skip";
-  const fields = { name: "by the clock", ...when, task: { type: "work" }, missed, enabled: true } as const;
+  const fields = { name: "by the clock", ...when, task: { type }, missed, enabled: true } as const;
   const nowMs = (await store.readClock()) - ageMs;
   await store.insertSchedule(id, fields, { by: "tester", nextMs: nowMs, nowMs });
   return id;
@@ -66,6 +73,15 @@ test.concurrent("one that has a whole month to make up for does not hold up what
   const read = async (id: string) => await box.store.findSchedule(id);
   await eventually(async () => (await read(now))?.lastError != null, { what: "its fire" });
   expect(Date.parse((await read(late))?.nextAt ?? "")).toBeLessThan(Date.now() - 86_400_000);
+});
+
+test.concurrent("one whose fire fails again and again holds up no other", async () => {
+  await using box = await openStore();
+  const other = await insertDue(box);
+  const failing = await insertDue(box, { type: "unaskable" });
+  await using _scheduler = startScheduler(box);
+  await eventually(async () => (await box.store.findSchedule(other))?.lastError != null, { what: "the other's fire" });
+  expect(Date.parse((await box.store.findSchedule(failing))?.nextAt ?? "")).toBeLessThan(Date.now());
 });
 
 test.concurrent("of old fires all are forgotten, however many there are", async () => {

@@ -8,6 +8,7 @@ import { uuidv7 } from "@signalbox/common/uuid.ts";
 import { type NewTask, toNewTask } from "../new-task.ts";
 import { planFires } from "../schedule.ts";
 import { findSecretMembers } from "../secret-members.ts";
+import type { Fired } from "../store/schedules.ts";
 import type { Store } from "../store.ts";
 import type { TypeEntry } from "../type-book.ts";
 import { toPauseMs } from "./pause.ts";
@@ -31,32 +32,47 @@ type Options = {
   onMade: () => void;
 };
 
-export function buildScheduler({ store, catalog, log, onMade }: Options): Scheduler {
+export function buildScheduler(options: Options): Scheduler {
+  const { store, log, onMade } = options;
   const bell = buildBell();
   let sweptAt = Number.NEGATIVE_INFINITY;
+  /** Passed over while others are due. */
+  const failing = new Set<string>();
 
-  async function toTask(schedule: Schedule, by: string, isPerson: boolean): Promise<NewTask | { failed: string }> {
-    const body = { ...schedule.task, source: schedule.task.source ?? `schedule:${schedule.name}`.slice(0, 200) };
-    const type = await catalog.find(body.type);
-    if (type === null) return { failed: `no agent has ever registered the type ${body.type}` };
-    const failed = await judge({ store, catalog }, type, body);
-    if (failed !== null) return { failed };
-    const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
-    return { ...toNewTask(uuidv7(), body, type, caller), raw: null, secrets: null, idempotency: null };
+  /** Null: nothing is due, or only what has just failed. */
+  async function fire(): Promise<Fired | null> {
+    const tried: string[] = [];
+    try {
+      return await store.fireNext(
+        failing,
+        (due) => {
+          tried.push(due.schedule.id);
+          return planFires(due.timing, due.schedule.missed, due.dueMs, due.nowMs);
+        },
+        async (due, fireMs) => {
+          // A person wrote the schedule; that is no consent to what it makes at night.
+          const task = await toTask(options, due.schedule, { by: `schedule:${due.schedule.id}`, isPerson: false });
+          // Due when it was foretold, however much later somebody was there to make it.
+          return "failed" in task ? task : { ...task, runAt: new Date(fireMs).toISOString() };
+        },
+      );
+    } catch (error) {
+      const [scheduleId] = tried;
+      if (scheduleId === undefined) throw error;
+      log.warn({ err: error, scheduleId }, "a schedule could not be fired; this will be tried again");
+      failing.add(scheduleId);
+      return { scheduleId, tasks: 0, failed: null };
+    }
   }
 
   /** Milliseconds until it is worth looking again. */
   async function tick(): Promise<number> {
-    const fired = await store.fireNext(
-      (due) => planFires(due.timing, due.schedule.missed, due.dueMs, due.nowMs),
-      async (due, fireMs) => {
-        // A person wrote the schedule; that is no consent to what it makes at night.
-        const task = await toTask(due.schedule, `schedule:${due.schedule.id}`, false);
-        // Due when it was foretold, however much later somebody was there to make it.
-        return "failed" in task ? task : { ...task, runAt: new Date(fireMs).toISOString() };
-      },
-    );
-    if (fired === null) return await idle();
+    const fired = await fire();
+    if (fired === null && failing.size === 0) return await idle();
+    if (fired === null) {
+      failing.clear();
+      return retryMs;
+    }
     if (fired.failed !== null)
       log.warn({ scheduleId: fired.scheduleId, reason: fired.failed }, "a schedule's task could not be made");
     if (fired.tasks > 0) onMade();
@@ -74,7 +90,7 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
 
   return {
     ring: bell.ring,
-    toTask,
+    toTask: (schedule, by, isPerson) => toTask(options, schedule, { by, isPerson }),
     async run(signal) {
       while (!signal.aborted) {
         const waitMs = await tick().catch((error: unknown) => {
@@ -87,9 +103,25 @@ export function buildScheduler({ store, catalog, log, onMade }: Options): Schedu
   };
 }
 
+type Maker = Pick<Options, "store" | "catalog">;
+
+async function toTask(
+  maker: Maker,
+  schedule: Schedule,
+  { by, isPerson }: { by: string; isPerson: boolean },
+): Promise<NewTask | { failed: string }> {
+  const body = { ...schedule.task, source: schedule.task.source ?? `schedule:${schedule.name}`.slice(0, 200) };
+  const type = await maker.catalog.find(body.type);
+  if (type === null) return { failed: `no agent has ever registered the type ${body.type}` };
+  const failed = await judge(maker, type, body);
+  if (failed !== null) return { failed };
+  const caller = { actor: by, isPerson, traceId: newTrace().traceId, correlationId: null };
+  return { ...toNewTask(uuidv7(), body, type, caller), raw: null, secrets: null, idempotency: null };
+}
+
 /** Why there can be no such task; null when there can. */
 async function judge(
-  { store, catalog }: Pick<Options, "store" | "catalog">,
+  { store, catalog }: Maker,
   type: TypeEntry,
   { payload, parentId }: ScheduledTask,
 ): Promise<string | null> {

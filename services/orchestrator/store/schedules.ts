@@ -127,11 +127,13 @@ export type Fired = { scheduleId: string; tasks: number; failed: string | null }
  * a unique key, and `next_at` moves on. Whatever dies in between rolls back the whole of it. Null: nothing is due. What became due
  * last goes first: one that has much to make up for, or fails again and again, must not make all others late.
  *
+ * @param passOver schedules that are not looked at
  * @param plan decides the fires by the database's clock
  * @param toTask makes the task of one fire, or says why it cannot be made
  */
 export function fireNext(
   pool: Pool,
+  passOver: ReadonlySet<string>,
   plan: (due: Due) => FirePlan,
   toTask: (due: Due, fireMs: number) => Promise<NewTask | { failed: string }>,
 ): Promise<Fired | null> {
@@ -141,7 +143,8 @@ export function fireNext(
       toDue,
       sql`
       select *, round(extract(epoch from clock_timestamp()) * 1000) as now_ms from schedules
-       where enabled and next_at <= now() order by next_at desc limit 1 for update skip locked`,
+       where enabled and next_at <= now() and id <> all (${[...passOver]}::uuid[])
+       order by next_at desc limit 1 for update skip locked`,
     );
     if (due === null) return null;
     const { fires, nextMs } = plan(due);
