@@ -159,3 +159,16 @@ test.concurrent("a schedule makes no task with a member that its type has come t
   expect(run).toMatchObject({ status: 422, body: { error: { message: expect.stringContaining("/pin") } } });
   expect((await box.call<Items<unknown>>("/tasks")).body.items).toEqual([]);
 });
+
+test.concurrent("a schedule whose payload its type would not take any more can be paused, and not resumed", async () => {
+  await using box = await startOrchestrator();
+  const agent = { url: "http://127.0.0.1:9" };
+  await box.register(agent, [{}]);
+  const path = `/schedules/${(await make(box, { everySeconds: 3600 })).body.id}`;
+  await box.register(agent, [{ payloadSchema: { type: "object", required: ["place"] } }]);
+  const patch = (body: object) => box.call<Schedule>(path, { method: "PATCH", body });
+  expect(await patch({ enabled: false })).toMatchObject({ status: 200, body: { enabled: false } });
+  expect((await patch({ enabled: true })).status).toBe(400);
+  const task = { type: "work", payload: { place: "here" } };
+  expect(await patch({ enabled: true, task })).toMatchObject({ status: 200, body: { enabled: true, task } });
+});

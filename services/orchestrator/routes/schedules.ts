@@ -74,7 +74,8 @@ export const patchSchedule = (context: Context) =>
     async handle({ params, body }) {
       const known = await context.store.findSchedule(params.id);
       if (known === null) throw notFound("schedule", params.id);
-      await checkTask(context, toFields(body, known));
+      // One that can make no task any more can still be renamed, and above all paused.
+      if (body.task !== undefined || body.enabled === true) await checkTask(context, toFields(body, known));
       const changed = await context.store.changeSchedule(params.id, (current, nowMs) => {
         const fields = toFields(body, current);
         // What was due at a certain moment stays so, unless its timing is another or it was paused.
