@@ -14,6 +14,8 @@ const maxPages = 30;
 const maxRedeliveries = 50;
 /** GitHub asks for a second between calls that change something. */
 const paceMs = 1_000;
+/** Before something that GitHub has refused to send is asked for again, by the same orchestrator. */
+const refusedMs = 3_600_000;
 
 export type Reconciler = { run(signal: AbortSignal): Promise<void>; close(): Promise<void> };
 
@@ -26,14 +28,18 @@ type Options = {
   log: Log;
 };
 
+/** Attempts that GitHub has refused to make again, and until when they are left alone; `performance.now()`. */
+type Refused = Map<string, number>;
+
 export function buildReconciler(options: Options): Reconciler {
   const { store, github, hooks, everySeconds, log } = options;
+  const refused: Refused = new Map();
 
   async function look(hook: Hook, signal: AbortSignal): Promise<void> {
     const name = nameOf(hook);
     try {
       if (!(await store.claimReconcile(name, everySeconds))) return;
-      const asked = await reconcile(options, hook, signal);
+      const asked = await reconcile({ ...options, refused }, hook, signal);
       if (asked > 0) log.info({ hook: name, asked }, "GitHub was asked for deliveries that never arrived");
     } catch (error) {
       if (signal.aborted) return;
@@ -57,13 +63,16 @@ export function buildReconciler(options: Options): Reconciler {
   };
 }
 
-async function reconcile(options: Options, hook: Hook, signal: AbortSignal): Promise<number> {
-  const { store, github } = options;
+type Looking = Options & { refused: Refused };
+
+async function reconcile(options: Looking, hook: Hook, signal: AbortSignal): Promise<number> {
+  const { store, github, refused } = options;
+  for (const [id, untilMs] of refused) if (untilMs < performance.now()) refused.delete(id);
   const wanted = planRedeliveries(await listRecent(github, hook, signal), Date.now());
   const guids = wanted.map(({ guid }) => guid);
   // What is in the ledger has arrived, whatever GitHub heard of it.
   const known = new Set(guids.length === 0 ? [] : await store.listKnownDeliveries("github", guids));
-  const missing = wanted.filter(({ guid }) => !known.has(guid)).slice(0, maxRedeliveries);
+  const missing = wanted.filter(({ guid, id }) => !known.has(guid) && !refused.has(id)).slice(0, maxRedeliveries);
   let asked = 0;
   for (const [index, attempt] of missing.entries()) {
     if (index > 0) await rest(paceMs, signal);
@@ -77,7 +86,8 @@ async function reconcile(options: Options, hook: Hook, signal: AbortSignal): Pro
 const refusesAll = [401, 403, 429];
 
 /** False: GitHub does not send this one again now, which is no reason not to ask for the others. */
-async function ask({ store, github, instance, log }: Options, hook: Hook, attempt: HookAttempt): Promise<boolean> {
+async function ask(options: Looking, hook: Hook, attempt: HookAttempt): Promise<boolean> {
+  const { store, github, instance, log, refused } = options;
   const { id: attemptId, guid: deliveryId } = attempt;
   const id = uuidv7();
   await store.noteRedelivery({ id, hook: nameOf(hook), deliveryId, attemptId, orchestrator: instance });
@@ -86,6 +96,7 @@ async function ask({ store, github, instance, log }: Options, hook: Hook, attemp
   } catch (error) {
     if (!(error instanceof GithubError) || error.status === null || refusesAll.includes(error.status)) throw error;
     log.warn({ err: error, hook: nameOf(hook), deliveryId }, "GitHub did not take up a delivery that never arrived");
+    if (error.status < 500) refused.set(attemptId, performance.now() + refusedMs);
     return false;
   }
   await store.noteRedeliveryAccepted(id);
