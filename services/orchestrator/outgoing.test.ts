@@ -2,7 +2,8 @@ import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
-import { buildJoiner, toServerSentEvent, toWebSocketMessage } from "./outgoing.ts";
+import type { Part } from "./frame.ts";
+import { buildJoiner, toOutgoing, toServerSentEvent, toWebSocketMessage } from "./outgoing.ts";
 
 test("a client reads each message as it was, at every length of its head, with what ws itself says in between", async () => {
   const texts = ["", "é".repeat(60), "x".repeat(125), "x".repeat(126), "x".repeat(65_535), `${"x".repeat(65_535)}é`];
@@ -39,4 +40,11 @@ test("clients that send the same share the bytes, and no others", () => {
   expect(join([a, b])).toBe(first);
   expect(join([a, c]).toString()).toBe("ac");
   expect(join([b, a, c]).toString()).toBe("bac");
+});
+
+test("clients that stand at one cursor are sent one frame, and who stands elsewhere another", () => {
+  const part = { source: "log", seq: 1, log: {}, body: ',"log":{}}' } as Part;
+  const first = toOutgoing(part, "here");
+  expect(toOutgoing(part, "here")).toBe(first);
+  expect(JSON.parse(toOutgoing(part, "there").text)).toEqual({ type: "log", cursor: "there", log: {} });
 });

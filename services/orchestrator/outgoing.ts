@@ -8,8 +8,15 @@ export type Outgoing = {
   serverSent?: Buffer;
 };
 
+const latest = new WeakMap<Part, Outgoing>();
+
+/** Clients that catch up together stand at the same cursor, and are sent the same frame. */
 export function toOutgoing(part: Part, cursor: string): Outgoing {
-  return { text: toFrameText(part, cursor), cursor };
+  const known = latest.get(part);
+  if (known?.cursor === cursor) return known;
+  const made = { text: toFrameText(part, cursor), cursor };
+  latest.set(part, made);
+  return made;
 }
 
 /** The whole WebSocket message: one unmasked, final text frame (RFC 6455, section 5.2). */

@@ -2,6 +2,7 @@ import { buildLog } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import { expect, test } from "vitest";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
+import { toTaskPart } from "../frame.ts";
 import type { LedgerEntry, LedgerStep } from "../store/rows.ts";
 import { buildHub } from "./hub.ts";
 import { Subscriber } from "./subscriber.ts";
@@ -48,13 +49,13 @@ function buildBox() {
     pendingBytes: () => 0,
     close: () => undefined,
   };
-  const readLedger = async ({ after, upTo }: { after: number; upTo: number }) =>
-    Array.from({ length: upTo - after }, (_, at) => entryOf(after + at + 1));
+  const readParts = async ({ after, upTo }: { after: number; upTo: number }) =>
+    Array.from({ length: upTo - after }, (_, at) => toTaskPart(entryOf(after + at + 1)));
   return {
     hub,
     shown: () => frames.map((text) => JSON.parse(text).event.id),
     follow() {
-      const sources = { position: hub.position, readLedger, logs };
+      const sources = { position: hub.position, readParts, logs };
       const filter = { types: { task: true, log: false } };
       const subscriber = new Subscriber({ filter, since: null, sink, sources, signal: end.signal });
       hub.subscribe(subscriber);
@@ -102,7 +103,7 @@ function buildLogBox() {
     pendingBytes: () => 0,
     close: () => undefined,
   };
-  const sources = { position: hub.position, readLedger: async () => [], logs: following };
+  const sources = { position: hub.position, readParts: async () => [], logs: following };
   return {
     hub,
     frames,

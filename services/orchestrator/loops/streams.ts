@@ -6,6 +6,7 @@ import type { LogStreamClient } from "../clients/log-stream.ts";
 import type { Family, StreamFilter } from "../frame.ts";
 import type { Store } from "../store.ts";
 import { hasEnded } from "../transition.ts";
+import { buildCatchUp } from "./catch-up.ts";
 import type { Hub } from "./hub.ts";
 import { type Sink, Subscriber } from "./subscriber.ts";
 
@@ -55,7 +56,7 @@ export function buildStreams(options: Options): Streams {
       sink.send(frame);
     },
   });
-  const sources = { position: () => hub.position(), readLedger: store.readLedger, logs: options.logs };
+  const sources = { position: () => hub.position(), readParts: buildCatchUp(store.readLedger), logs: options.logs };
 
   return {
     async open({ filter, family = null, since, sink: given, signal }) {

@@ -3,10 +3,10 @@
 import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { matches, type Part, type StreamFilter, toLogPart, toTaskPart } from "../frame.ts";
+import { matches, type Part, type StreamFilter, toLogPart } from "../frame.ts";
 import { type Outgoing, toOutgoing } from "../outgoing.ts";
-import type { LedgerEntry } from "../store/rows.ts";
 import { hasEnded } from "../transition.ts";
+import type { ReadParts } from "./catch-up.ts";
 
 /** Where frames go; a WebSocket or a server-sent event stream. */
 export type Sink = {
@@ -16,11 +16,9 @@ export type Sink = {
   close(reason: "slow_client" | "ended"): void;
 };
 
-type LedgerRange = { after: number; upTo: number; limit: number; familyOf?: string; taskId?: string };
-
 export type Sources = {
   position(): StreamPosition;
-  readLedger(range: LedgerRange): Promise<LedgerEntry[]>;
+  readParts: ReadParts;
   logs: LogStreamClient;
 };
 
@@ -182,9 +180,9 @@ export class Subscriber {
     const feed = this.#task;
     const upTo = sources.position().task;
     const only = filter.family ? { familyOf: filter.family.root } : filter.taskId && { taskId: filter.taskId };
-    const entries = await sources.readLedger({ after: feed.seq ?? 0, upTo, limit: pageRows, ...only });
-    if (!entries.every((entry) => this.#relay(feed, toTaskPart(entry)))) return;
-    if (entries.length === 0) feed.seq = Math.max(feed.seq ?? 0, upTo);
+    const parts = await sources.readParts({ after: feed.seq ?? 0, upTo, limit: pageRows, ...only });
+    if (!parts.every((part) => this.#relay(feed, part))) return;
+    if (parts.length === 0) feed.seq = Math.max(feed.seq ?? 0, upTo);
     if ((feed.seq ?? 0) >= sources.position().task) feed.mode = "live";
     if (feed.mode === "live") this.#closeWhenOver();
   }
