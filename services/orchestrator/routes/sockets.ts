@@ -95,8 +95,10 @@ async function judgeUpgrade(request: IncomingMessage, options: SocketOptions): P
   const last = request.headers["last-event-id"];
   const lastEventId = typeof last === "string" && last !== "" ? last : null;
   for (const cursor of [query.since, lastEventId]) if (cursor) parseStreamCursor(cursor);
+  const family = root === undefined ? null : await findFamily(streams, root);
+  // Last, because nothing may come between this and the opening: a crowd would pass together.
   if (streams.count() >= maxClients) throw unavailable("Too many live streams are open here; try again shortly.", 5);
-  return { query, lastEventId, family: root === undefined ? null : await findFamily(streams, root) };
+  return { query, lastEventId, family };
 }
 
 async function findFamily(streams: Streams, root: string): Promise<FamilyView> {
