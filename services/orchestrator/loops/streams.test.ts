@@ -21,7 +21,11 @@ test("who waits for the sources counts as a client, so that a crowd that comes a
   const streams = buildStreams({ hub, store: box.store, logs, instance: "test", version: "1" });
   const end = new AbortController();
   const heard: string[] = [];
-  const sink = { send: ({ text }: { text: string }) => void heard.push(text), pendingBytes: () => 0, close: () => undefined };
+  const sink = {
+    send: ({ text }: { text: string }) => void heard.push(text),
+    pendingBytes: () => 0,
+    close: () => undefined,
+  };
   const filter = { types: { task: true, log: false } };
   const opened = [1, 2, 3].map(() => streams.open({ filter, since: null, sink, signal: end.signal }));
   expect([streams.count(), heard.length]).toEqual([3, 0]);
