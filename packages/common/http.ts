@@ -298,7 +298,10 @@ export async function listen(app: express.Express, options: ListenOptions): Prom
   server.on("clientError", answerClientError);
   // RFC 9110, 10.1.1 lets a server ignore an expectation; Node would answer 417 without a body.
   server.on("checkExpectation", app);
-  if (options.onUpgrade) server.on("upgrade", options.onUpgrade);
+  if (options.onUpgrade) {
+    server.on("upgrade", options.onUpgrade);
+    Object.assign(server, { shouldUpgradeCallback: isWebSocket });
+  }
   const sockets = trackSockets(server);
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
@@ -309,6 +312,11 @@ export async function listen(app: express.Express, options: ListenOptions): Prom
   });
   const { port } = server.address() as AddressInfo;
   return { server, port, close: (graceMs = closeGraceMs) => close(app, server, { sockets, graceMs }) };
+}
+
+/** What else asks for an upgrade (curl and Java for HTTP/2) is answered as if it had not (RFC 9110, 7.8). */
+function isWebSocket({ headers }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === "websocket";
 }
 
 /**

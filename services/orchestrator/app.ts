@@ -29,7 +29,7 @@ import { loadRules } from "./loops/rules-file.ts";
 import { buildStreams } from "./loops/streams.ts";
 import { buildWaiters } from "./loops/waiters.ts";
 import { buildRoutes } from "./routes/all.ts";
-import { buildSockets, isHandshake } from "./routes/sockets.ts";
+import { buildSockets } from "./routes/sockets.ts";
 import { toCallSpan, toRunSpans } from "./run-spans.ts";
 import { toSealingKey } from "./secret-members.ts";
 import type { settings as declared } from "./settings.ts";
@@ -299,8 +299,6 @@ function buildEdge(options: EdgeOptions) {
     port: () => listening?.port ?? settings.PORT,
     async start(): Promise<number> {
       listening = await listen(http.app, { port: settings.PORT, host: settings.HOST, onUpgrade: sockets.upgrade });
-      // What asks for another protocol is answered in this one.
-      Object.assign(listening.server, { shouldUpgradeCallback: isHandshake });
       return listening.port;
     },
     async stop(): Promise<void> {

@@ -25,11 +25,6 @@ export type Sockets = {
 
 export type SocketOptions = { streams: Streams; credentials: Credentials; allowedOrigins: readonly string[]; log: Log };
 
-/** What else asks for an upgrade (curl and Java for HTTP/2) is answered as if it had not (RFC 9110, 7.8). */
-export function isHandshake({ headers }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === "websocket";
-}
-
 export function buildSockets(options: SocketOptions): Sockets {
   // Frames are small and many: compressing each costs more than it saves.
   const server = new WebSocketServer({
