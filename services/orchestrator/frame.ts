@@ -17,10 +17,22 @@ export type StreamFilter = {
   service?: string;
 };
 
+/** A frame on its way to clients: made once for all that get the same, and put into each protocol's form once. */
+export type Outgoing = {
+  readonly text: string;
+  readonly cursor: string;
+  webSocket?: Buffer;
+  serverSent?: Buffer;
+};
+
 /** One event or log record, serialised once for all clients: all of the frame but its cursor. */
-export type Part =
+export type Part = (
   | { source: "task"; seq: number; task: Task; body: string }
-  | { source: "log"; seq: number; log: Log; body: string };
+  | { source: "log"; seq: number; log: Log; body: string }
+) & {
+  /** The frame that was made of it last. */
+  latest?: Outgoing;
+};
 
 export function toTaskPart(entry: { seq: number; event: TaskEvent; task: Task }): Part {
   const body = `,"event":${JSON.stringify(entry.event)},"task":${JSON.stringify(entry.task)}}`;

@@ -1,22 +1,9 @@
-import { type Part, toFrameText } from "./frame.ts";
-
-/** A frame on its way to clients: made once for all that get the same, and put into each protocol's form once. */
-export type Outgoing = {
-  readonly text: string;
-  readonly cursor: string;
-  webSocket?: Buffer;
-  serverSent?: Buffer;
-};
-
-const latest = new WeakMap<Part, Outgoing>();
+import { type Outgoing, type Part, toFrameText } from "./frame.ts";
 
 /** Clients that catch up together stand at the same cursor, and are sent the same frame. */
 export function toOutgoing(part: Part, cursor: string): Outgoing {
-  const known = latest.get(part);
-  if (known?.cursor === cursor) return known;
-  const made = { text: toFrameText(part, cursor), cursor };
-  latest.set(part, made);
-  return made;
+  if (part.latest?.cursor !== cursor) part.latest = { text: toFrameText(part, cursor), cursor };
+  return part.latest;
 }
 
 /** The whole WebSocket message: one unmasked, final text frame (RFC 6455, section 5.2). */

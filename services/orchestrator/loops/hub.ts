@@ -18,8 +18,8 @@ import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts
 import type { Log } from "@signalbox/common/log.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { type Part, toLogPart, toTaskPart } from "../frame.ts";
-import { type Outgoing, toOutgoing } from "../outgoing.ts";
+import { type Outgoing, type Part, toLogPart, toTaskPart } from "../frame.ts";
+import { toOutgoing } from "../outgoing.ts";
 import { type LedgerEntry, type LedgerStep, toLedgerStep } from "../store/rows.ts";
 import type { Subscriber } from "./subscriber.ts";
 

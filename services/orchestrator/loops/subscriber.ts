@@ -3,8 +3,8 @@
 import { type StreamPosition, toStreamCursor } from "@signalbox/common/cursor.ts";
 import { rest } from "@signalbox/common/tail.ts";
 import type { LogItem, LogStreamClient } from "../clients/log-stream.ts";
-import { matches, type Part, type StreamFilter, toLogPart } from "../frame.ts";
-import { type Outgoing, toOutgoing } from "../outgoing.ts";
+import { matches, type Outgoing, type Part, type StreamFilter, toLogPart } from "../frame.ts";
+import { toOutgoing } from "../outgoing.ts";
 import { hasEnded } from "../transition.ts";
 import type { ReadParts } from "./catch-up.ts";
 

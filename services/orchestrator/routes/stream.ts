@@ -4,8 +4,9 @@ import { parseStreamCursor } from "@signalbox/common/cursor.ts";
 import { ApiError, notFound, unavailable } from "@signalbox/common/errors.ts";
 import { defineRoute, type Reply } from "@signalbox/common/route.ts";
 import type { Context } from "../context.ts";
+import type { Outgoing } from "../frame.ts";
 import type { FamilyView } from "../loops/streams.ts";
-import { type Outgoing, toServerSentEvent } from "../outgoing.ts";
+import { toServerSentEvent } from "../outgoing.ts";
 import { maxClients, toStreamFilter } from "../stream-filter.ts";
 import { TaskId } from "./task-id.ts";
 
