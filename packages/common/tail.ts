@@ -4,7 +4,7 @@
  * The trouble: a sequence's numbers are drawn in order, but rows become visible when their transactions commit. A reader that
  * remembers the highest number it saw loses the rows that commit late. So the tail delivers only up to a *barrier*:
  *
- *   1. read the sequence's last value L;
+ *   1. read the number L that was drawn last, and not more than that (see `lastDrawn`);
  *   2. in a LATER statement draw a transaction id X, and remember (L, X);
  *   3. once X is below pg_snapshot_xmin, every transaction that was older than X has ended. Whoever drew a number up to L
  *      owned its transaction id before it drew (the tables have an `xid` column before `seq`), and so was older than X: each
@@ -19,7 +19,8 @@
  * Crash at any step: the position lives in memory and in the clients' cursors only; nothing is written.
  */
 import { setTimeout as pause } from "node:timers/promises";
-import { many, one, type Pool, rawSql, sql } from "./sql.ts";
+import { lastDrawn } from "./sequence.ts";
+import { many, one, type Pool, sql } from "./sql.ts";
 
 export type TailOptions<T> = {
   pool: Pool;
@@ -194,8 +195,7 @@ function readSequence({ pool, sequence }: Pick<TailOptions<never>, "pool" | "seq
   return one(
     pool,
     (row) => ({ last: Number(row.last), startedAt: row.started_at as string }),
-    sql`select case when is_called then last_value else 0 end as last, extract(epoch from pg_postmaster_start_time())::text as started_at
-          from ${rawSql(sequence)}`,
+    sql`select ${lastDrawn(sequence)} as last, extract(epoch from pg_postmaster_start_time())::text as started_at`,
   );
 }
 

@@ -1,4 +1,5 @@
 import { type Log, type LogFilter, logLevels } from "@signalbox/common/contracts/log.ts";
+import { lastDrawn } from "@signalbox/common/sequence.ts";
 import {
   joinSql,
   many,
@@ -138,11 +139,7 @@ export function latestSeq(db: Queryable, upTo: number): Promise<number> {
 
 /** The highest number that was ever drawn: a cursor above it is none of ours. */
 export function lastDrawnSeq(db: Queryable): Promise<number> {
-  return one(
-    db,
-    (row) => Number(row.seq),
-    sql`select case when is_called then last_value else 0 end as seq from logs_seq`,
-  );
+  return one(db, (row) => Number(row.seq), sql`select ${lastDrawn("logs_seq")} as seq`);
 }
 
 export function and(conditions: readonly Sql[]): Sql {

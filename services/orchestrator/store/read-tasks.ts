@@ -1,6 +1,7 @@
 import type { EventKind, TaskEvent } from "@signalbox/common/contracts/event.ts";
 import type { Task, TaskQuery } from "@signalbox/common/contracts/task.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
+import { lastDrawn } from "@signalbox/common/sequence.ts";
 import {
   joinSql,
   many,
@@ -160,8 +161,7 @@ function buildEntries(): (row: Row) => LedgerEntry {
 
 /** The highest number that was ever drawn for an event: a cursor above it is none of ours. */
 export function lastDrawnEventSeq(db: Queryable): Promise<number> {
-  const statement = sql`select case when is_called then last_value else 0 end as seq from task_events_seq`;
-  return one(db, (row) => Number(row.seq), statement);
+  return one(db, (row) => Number(row.seq), sql`select ${lastDrawn("task_events_seq")} as seq`);
 }
 
 /** The number of the newest event that is not above `upTo`; 0 in an empty ledger. */

@@ -1,6 +1,7 @@
 import type { EventKind } from "@signalbox/common/contracts/event.ts";
 import type { AttemptOutcome, Subscription } from "@signalbox/common/contracts/subscription.ts";
 import { decodeCursor, encodeCursor } from "@signalbox/common/cursor.ts";
+import { lastDrawn } from "@signalbox/common/sequence.ts";
 import {
   exec,
   many,
@@ -52,7 +53,7 @@ async function beginFeed(db: Queryable): Promise<number> {
     db,
     (row) => Number(row.last),
     sql`
-    with ledger as (select case when is_called then last_value else 0 end as last from task_events_seq),
+    with ledger as (select ${lastDrawn("task_events_seq")} as last),
     skipped as (
       update outbox_cursor set seq = greatest(seq, (select last from ledger))
        where not exists (select 1 from subscriptions where enabled)
