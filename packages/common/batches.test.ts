@@ -3,10 +3,11 @@ import { expect, test } from "vitest";
 import { buildBatches } from "./batches.ts";
 
 /** Batches whose writes end when the test says so. */
-function openBatches(most: number) {
+function openBatches(most: number, options: { lingers?: boolean } = {}) {
   const waiting: number[] = [];
   const writes: { batch: number[]; end(): void }[] = [];
   const batches = buildBatches({
+    ...options,
     writesAtOnce: 2,
     take: () => waiting.splice(0, most),
     write(batch: number[]) {
@@ -45,6 +46,21 @@ test("two writes at once; what comes meanwhile waits for the end of one, and no 
   writes[1]?.end();
   await turn();
   expect(written().slice(2)).toEqual([[5, 6]]);
+});
+
+test("one that lingers takes along, after a write, who comes in that turn", async () => {
+  const { add, writes, written } = openBatches(10, { lingers: true });
+  add(1);
+  await turn();
+  add(2);
+  await turn();
+  add(3);
+  await turn();
+  writes[0]?.end();
+  await Promise.resolve();
+  add(4);
+  await turn();
+  expect(written()).toEqual([[1], [2], [3, 4]]);
 });
 
 test("idle waits for what waits, under way only for what has begun", async () => {

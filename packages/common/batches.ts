@@ -13,13 +13,15 @@ export type Batches = {
 
 export type BatchesOptions<T> = {
   writesAtOnce: number;
+  /** After a write the next one waits for the end of the turn too: those who were just answered may come again at once. */
+  lingers?: boolean;
   /** takes the next batch out of what waits; empty when nothing does */
   take(): T[];
   /** must not reject: it answers those whom a failure concerns */
   write(batch: T[]): Promise<void>;
 };
 
-export function buildBatches<T>({ writesAtOnce, take, write }: BatchesOptions<T>): Batches {
+export function buildBatches<T>({ writesAtOnce, lingers = false, take, write }: BatchesOptions<T>): Batches {
   const writing = new Set<Promise<void>>();
   let isScheduled = false;
 
@@ -29,27 +31,29 @@ export function buildBatches<T>({ writesAtOnce, take, write }: BatchesOptions<T>
       if (batch.length === 0) return;
       const written = write(batch).finally(() => {
         writing.delete(written);
-        pump();
+        if (lingers) schedule();
+        else pump();
       });
       writing.add(written);
     }
   }
 
+  function schedule(): void {
+    if (isScheduled) return;
+    isScheduled = true;
+    setImmediate(() => {
+      isScheduled = false;
+      pump();
+    });
+  }
+
   const underWay = async () => void (await Promise.all(writing));
 
   return {
-    schedule() {
-      if (isScheduled) return;
-      isScheduled = true;
-      setImmediate(() => {
-        isScheduled = false;
-        pump();
-      });
-    },
+    schedule,
     underWay,
     async idle() {
-      // Each write that ends begins the next one before whoever awaits it goes on.
-      for (pump(); writing.size > 0; ) await underWay();
+      for (pump(); writing.size > 0; pump()) await underWay();
     },
   };
 }

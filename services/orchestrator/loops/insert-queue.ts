@@ -1,7 +1,8 @@
 /**
  * Stores tasks that are posted at the same moment with one statement: one of eight costs PostgreSQL a quarter of what one
  * alone costs it, and one commit is waited for. What comes in while two statements run goes into the next one; a lone task
- * waits for nothing but the end of the turn of the event loop. Each is answered when its statement has committed.
+ * waits for nothing but the end of the turn of the event loop. Each is answered when its statement has committed, and whoever then
+ * posts the next one at once shares a statement with the others who do: that takes a third of PostgreSQL's work less than two halves.
  *
  * Only plain tasks share a statement. One with a key or a parent may wait for a lock of somebody else, or be refused for it,
  * and goes alone, as do those that need more than the plain statement does. A statement that is refused for what is in it is
@@ -53,6 +54,7 @@ export function buildInsertQueue(options: InsertQueueOptions): InsertQueue {
   const queue: Waiting[] = [];
   const { schedule, underWay } = buildBatches({
     writesAtOnce: maxWrites,
+    lingers: true,
     take: () => takeBatch(queue, options.patienceMs ?? defaultPatienceMs),
     write: (batch) => write(options, batch),
   });
