@@ -24,18 +24,45 @@ export async function checkFrames(
   span: { after: Position; upTo: Position },
 ): Promise<FrameCounts> {
   const counts = { framesLost: 0, gaps: 0 };
+  const taken: Taken[] = [];
   for (const watcher of watchers) {
     const expected = await readExpected(world, watcher, span);
     await untilShown(watcher, expected).catch(() => undefined);
-    const { missing, wrong, gaps } = judgeFrames(takeShown(watcher, expected), expected);
+    taken.push({ watcher, expected, shown: takeShown(watcher, expected) });
+  }
+  for (const one of taken) {
+    const { missing, wrong, gaps } = judgeFrames(one.shown, one.expected);
     counts.framesLost += missing;
     counts.gaps += gaps;
     if (wrong === null) continue;
-    const about = `${watcher.name} (${JSON.stringify(watcher.wanted)}, ${watcher.connections()} connections)`;
-    const where = `from ${wrong}, the ${expected.indexOf(wrong) + 1}th of ${expected.length}`;
-    world.violate("I5", `${about}: ${missing} frames are missing or out of order, ${where}`);
+    const place = `the ${one.expected.indexOf(wrong) + 1}th of ${one.expected.length}`;
+    world.violate("I5", `${aboutOf(one)}: ${missing} frames are missing or out of order, from ${wrong}, ${place}`);
+    await tellMissing(world, one, taken);
   }
   return counts;
+}
+
+type Taken = { watcher: Watcher; expected: Expected; shown: Shown[] };
+
+function aboutOf({ watcher: { name, wanted, places } }: Taken): string {
+  return `${name} (${JSON.stringify(wanted)}, at ${places().join(", ")})`;
+}
+
+const mostTold = 20;
+
+/** Where the missing events stand in the ledger, and who was shown them: at that orchestrator, or elsewhere. */
+async function tellMissing(world: World, { expected, shown }: Taken, all: readonly Taken[]): Promise<void> {
+  const has = (frames: readonly Shown[], what: string) =>
+    frames.some((frame) => frame.kind !== "gap" && frame.what === what);
+  for (const what of expected.filter((one) => !has(shown, one)).slice(0, mostTold)) {
+    const [row] = await world.query<{ line: string }>(
+      `select concat_ws(' ', to_char(at, 'HH24:MI:SS.MS'), 'seq', seq, 'xid', xid::text) as line
+         from task_events where task_id::text || ' ' || version || ' ' || kind = $1`,
+      [what],
+    );
+    const others = all.filter((one) => has(one.shown, what)).map(aboutOf);
+    world.say(`  missing: ${what} ${row?.line ?? ""}; shown to ${others.join("; ") || "nobody"}`);
+  }
 }
 
 const findShown = ({ shown }: Watcher, wanted: string) =>

@@ -16,7 +16,7 @@ import { readRuns } from "./runs.ts";
 import type { Scene } from "./scene.ts";
 import { type Schedules, startSchedules } from "./schedules.ts";
 import { startLoad, userCount } from "./users.ts";
-import { startWatcher, type Watcher } from "./watchers.ts";
+import { startWatcher, type Wanted, type Watcher } from "./watchers.ts";
 import type { World } from "./world.ts";
 
 /*
@@ -36,9 +36,10 @@ export class Stage {
   #mostMb = 0;
   #shownUpTo: Position = { event: 0, log: 0 };
 
-  constructor(world: World, watchers: number) {
+  constructor(world: World) {
     this.world = world;
-    this.watchers = Array.from({ length: watchers }, (_, at) => startWatcher(world, at, wantedBy(at)));
+    const wanted = wantedBy(world.orchestrators.length);
+    this.watchers = wanted.map((one, at) => startWatcher(world, at, one));
   }
 
   async play({ label, faults }: PlannedRound): Promise<RoundRow> {
@@ -161,11 +162,17 @@ function note(world: World, injected: string[], what: string): void {
   world.say(`  ${what}`);
 }
 
-/** A few who see everything, many who see their own, and some who see logs. */
-function wantedBy(at: number): Parameters<typeof startWatcher>[2] {
-  if (at < 4) return { types: "task" };
-  if (at < 6) return { types: "log", service: "faults-sender" };
-  return { types: "task", correlationId: `user-${at}` };
+const ownWatchers = 14;
+
+/** Who sees everything, one at each orchestrator or more; some who see logs, and some who see their own. */
+function wantedBy(orchestrators: number): Wanted[] {
+  const whole: Wanted[] = Array.from({ length: Math.max(4, orchestrators) }, () => ({ types: "task" }));
+  const logs: Wanted[] = Array.from({ length: 2 }, () => ({ types: "log", service: "faults-sender" }));
+  const own: Wanted[] = Array.from({ length: ownWatchers }, (_, user) => ({
+    types: "task",
+    correlationId: `user-${user}`,
+  }));
+  return [...whole, ...logs, ...own];
 }
 
 async function readMarks(world: World): Promise<Position & { task: number }> {

@@ -9,15 +9,13 @@ import { type Violation, World } from "./world.ts";
 
 export type Outcome = { rounds: RoundRow[]; violations: Violation[] };
 
-const watchers = 20;
-
 /** Plays the rounds that the options ask for; the promises that were broken, and how each fault went. */
 export async function runSuite(options: Options, say: (line: string) => void): Promise<Outcome> {
   const { seed, orchestrators } = options;
   const faults = pickFaults(options.only);
   say(`seed ${seed}, ${orchestrators} orchestrators`);
   const world = await World.open({ seed, orchestrators, say });
-  const stage = new Stage(world, watchers);
+  const stage = new Stage(world);
   const rounds: RoundRow[] = [];
   try {
     for (const round of toRounds(options, faults)) {

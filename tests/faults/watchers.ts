@@ -5,6 +5,7 @@ import { parseStreamCursor } from "@signalbox/common/cursor.ts";
 import type { Dice } from "@signalbox/testing/dice.ts";
 import { Agent, request } from "undici";
 import { WebSocket } from "ws";
+import type { Member } from "./member.ts";
 import type { World } from "./world.ts";
 
 /*
@@ -23,7 +24,8 @@ export type Watcher = {
   /** Of the first hello: what came after it was to be shown. */
   from(): number | null;
   shown: Shown[];
-  connections(): number;
+  /** The orchestrators that it was connected to, one after the other. */
+  places(): readonly string[];
   stop(): Promise<void>;
 };
 
@@ -45,22 +47,24 @@ class StreamWatcher implements Watcher {
   readonly #world: World;
   readonly #dice: Dice;
   readonly #stopping = new AbortController();
+  readonly #number: number;
   readonly #isSocket: boolean;
   readonly #ended = Promise.withResolvers<void>();
   #cursor: string | null = null;
   #from: number | null = null;
-  #connections = 0;
+  readonly #places: string[] = [];
 
   constructor(world: World, number: number, wanted: Wanted) {
     this.#world = world;
     this.wanted = wanted;
+    this.#number = number;
     this.#isSocket = number % 2 === 0;
     this.name = `${this.#isSocket ? "WebSocket" : "SSE"} client ${number}`;
     this.#dice = world.dice("watcher", number);
   }
 
   from = (): number | null => this.#from;
-  connections = (): number => this.#connections;
+  places = (): readonly string[] => this.#places;
 
   async stop(): Promise<void> {
     this.#stopping.abort();
@@ -69,7 +73,7 @@ class StreamWatcher implements Watcher {
 
   async run(): Promise<void> {
     while (!this.#stopping.signal.aborted) {
-      const { url } = this.#dice.pick(this.#world.orchestrators);
+      const { url, name } = this.#pick();
       const connection = new AbortController();
       const signal = AbortSignal.any([this.#stopping.signal, connection.signal]);
       const watchdog = new Watchdog(connection);
@@ -77,13 +81,20 @@ class StreamWatcher implements Watcher {
         watchdog.fed();
         this.#take(JSON.parse(text) as Frame);
       };
-      this.#connections++;
+      this.#places.push(name);
       const follow = this.#isSocket ? followSocket : followEvents;
       await follow({ url, query: this.#query(), headers: this.#world.secrets.credentials.person, take, signal });
       watchdog.stop();
       await pause(50 + 200 * this.#dice(), undefined, { signal: this.#stopping.signal }).catch(() => undefined);
     }
     this.#ended.resolve();
+  }
+
+  /** First the one of its number, so that there is somebody at each; later whichever it finds. */
+  #pick(): Member {
+    const { orchestrators } = this.#world;
+    const first = this.#places.length === 0 ? orchestrators[this.#number % orchestrators.length] : undefined;
+    return first ?? this.#dice.pick(orchestrators);
   }
 
   #query(): string {

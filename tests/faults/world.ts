@@ -132,7 +132,8 @@ export class World {
     await Promise.all(nets.map((net) => net?.[Symbol.asyncDispose]()));
     if (isUp(this.cluster)) await this.database[Symbol.asyncDispose]();
     await this.cluster[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true, force: true });
+    if (this.violations.length > 0) this.say(`  what the processes said is kept in ${this.folder}`);
+    else await rm(this.folder, { recursive: true, force: true });
   }
 
   async #startAll(orchestrators: number): Promise<void> {
