@@ -106,7 +106,8 @@ test.concurrent("a wait that is over leaves the task alone and says how to go on
   const { code, out, err } = await signalbox(["run", "echo", '{"delayMs":20000}', "--wait", "1", "--json"]);
   expect(code).toBe(0);
   const { id, status } = JSON.parse(out);
-  expect(status).toBe("running");
+  // On a busy machine a second may pass before its run begins.
+  expect(status).toMatch(/^(queued|running)$/);
   expect(err).toContain(`signalbox task watch ${id}`);
   const canceled = await signalbox(["task", "cancel", id, "--reason", "enough", "--json"]);
   expect(JSON.parse(canceled.out).error).toMatchObject({ message: "enough" });

@@ -122,7 +122,8 @@ fact("by keyboard alone: from the overview to an approval and through it", async
   await page.keyboard.press("Enter");
   await page.waitForURL(`**/approvals?sel=${task.id}`);
   await page.getByText('"by keyboard"').waitFor();
-  await page.keyboard.press("a");
+  const focused = page.getByRole("button", { name: "Approve version 1" }).and(page.locator(":focus"));
+  await eventually(() => page.keyboard.press("a").then(async () => (await focused.count()) > 0), { what: "the focus" });
   await page.keyboard.press("Enter");
   await eventually(async () => (await getTask(task.id)).status === "completed", { what: "the approved run" });
 });
